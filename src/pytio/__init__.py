@@ -1,0 +1,1 @@
+"""pytio: wire-format codecs, protocol engines and mocks for PCIe TEE-IO."""
