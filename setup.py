@@ -1,0 +1,16 @@
+"""Build the compiled twins of `pytio._accel.pure`; everything else about the package is in pyproject.toml.
+
+Each extension is optional: without a C compiler, or without Python's headers, the build goes on without it and pytio
+runs on the pure twins.
+"""
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+
+setup(
+    ext_modules=cythonize(
+        [Extension("pytio._accel.scan", ["src/pytio/_accel/scan.pyx"], optional=True)],
+        build_dir="build/cython",  # generated C stays out of the source tree
+        compiler_directives={"language_level": 3},
+    )
+)
