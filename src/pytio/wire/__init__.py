@@ -1,0 +1,76 @@
+"""The wire layer: one list in a class body is the class, the layout, the parser, the builder and the documentation.
+
+The only package that says ``construct``. It knows no protocol.
+"""
+
+from pytio.wire.enums import OpenEnum, WireFlag
+from pytio.wire.expressions import given, this
+from pytio.wire.fields import AUTO, Field, fixed, wire
+from pytio.wire.message import WireStruct, message
+from pytio.wire.vocabulary import (
+    I64,
+    REST,
+    U8,
+    U16,
+    U16BE,
+    U24,
+    U32,
+    U32BE,
+    U64,
+    U64BE,
+    Array,
+    Bit,
+    Bits,
+    Byte,
+    Bytes,
+    Code,
+    Flags,
+    Integer,
+    Nested,
+    OpenCode,
+    Rest,
+    Sized,
+    Switch,
+    WireType,
+    Within,
+    computed,
+)
+
+__all__ = (
+    "AUTO",
+    "I64",
+    "REST",
+    "U8",
+    "U16",
+    "U16BE",
+    "U24",
+    "U32",
+    "U32BE",
+    "U64",
+    "U64BE",
+    "Array",
+    "Bit",
+    "Bits",
+    "Byte",
+    "Bytes",
+    "Code",
+    "Field",
+    "Flags",
+    "Integer",
+    "Nested",
+    "OpenCode",
+    "OpenEnum",
+    "Rest",
+    "Sized",
+    "Switch",
+    "WireFlag",
+    "WireStruct",
+    "WireType",
+    "Within",
+    "computed",
+    "fixed",
+    "given",
+    "message",
+    "this",
+    "wire",
+)

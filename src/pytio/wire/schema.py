@@ -1,0 +1,155 @@
+"""From a list of fields to a construct schema: the interpreter that explains.
+
+Every named field is wrapped so that it knows where it starts. Whatever goes wrong below it becomes one
+`TroubleError` with a reason, the offset of the first byte of the offending field, and the path to it. The fast reader
+(`pytio.wire.derive`) never explains anything: it comes here.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Literal
+
+from construct import Construct, Container, Struct, Subconstruct
+
+from pytio.wire.location import Located, Span, TroubleError, Window, naming, take
+from pytio.wire.vocabulary import Bits
+from pytio.wire.words import Constant, Present, member, to_construct
+
+if TYPE_CHECKING:
+    from pytio.wire.fields import Field
+    from pytio.wire.message import WireStruct
+
+__all__ = ("bit_runs", "record")
+
+_BITS_PER_BYTE = 8
+
+
+def record(cls: type[WireStruct]) -> Construct:
+    """Return the construct object that parses into, and builds from, instances of ``cls``."""
+    return _Record(cls)
+
+
+class _Record(Subconstruct):
+    """A structure: a construct Struct of its fields, and the class they make."""
+
+    def __init__(self, cls: type[WireStruct]) -> None:
+        super().__init__(Struct(*_members(cls)))
+        self._cls = cls
+        self._runs = [member.name for member in self.subcon.subcons if isinstance(member.subcon, _BitRun)]
+
+    def _parse(self, stream: io.BytesIO, context: Container, path: str) -> WireStruct:
+        if not isinstance(stream, Window):  # someone calls SCHEMA.parse with a stream of their own
+            stream = Window(stream.read(), stream.tell())
+        values = self.subcon._parsereport(stream, context, path)
+        for run in self._runs:
+            values.update(values.pop(run))
+        parsed = object.__new__(self._cls)
+        for field in self._cls.FIELDS:
+            object.__setattr__(parsed, field.name, values[field.name])
+        return parsed
+
+    def _build(self, obj: WireStruct, stream: Window, context: Container, path: str) -> WireStruct:
+        if not isinstance(obj, self._cls):
+            raise TroubleError(f"{type(obj).__name__} is not a {self._cls.__name__}", stream.tell())
+        context._params.setdefault("_bound", {})
+        values = {field.name: getattr(obj, field.name) for field in self._cls.FIELDS}
+        for run in self._runs:
+            values[run] = values
+        self.subcon._build(values, stream, context, path)
+        return obj
+
+
+def _members(cls: type[WireStruct]) -> Iterator[Construct]:
+    for fields in bit_runs(cls):
+        if isinstance(fields[0].type, Bits):
+            yield Located(_BitRun(cls, fields), None, None).renamed(f"{fields[0].name}…")
+        else:
+            field = fields[0]
+            yield Located(_converted(field), field.name, field).renamed(field.name)
+
+
+def bit_runs(cls: type[WireStruct]) -> list[list[Field]]:
+    """Return the fields of ``cls``, one list for each, but one list for all bits that share bytes.
+
+    Raises:
+        TypeError: a run of bits does not end on a byte boundary.
+    """
+    runs: list[list[Field]] = []
+    open_bits = 0
+    for field in cls.FIELDS:
+        if open_bits and not isinstance(field.type, Bits):
+            break
+        if open_bits:
+            runs[-1].append(field)
+        else:
+            runs.append([field])
+        if isinstance(field.type, Bits):
+            open_bits = (open_bits + field.type.width) % _BITS_PER_BYTE
+    if open_bits:
+        raise TypeError(f"{cls.__name__}.{runs[-1][-1].name}: a run of bits must end on a byte boundary")
+    return runs
+
+
+def _converted(field: Field) -> Construct:
+    inner = to_construct(field.type)
+    if field.constant is not None:
+        inner = Constant(inner, field.constant)
+    return inner if field.when is None else Present(inner, field.when)
+
+
+class _BitRun(Construct):
+    """Several fields of bits that share bytes; puts each into the context, where later fields look for it."""
+
+    def __init__(self, cls: type[WireStruct], fields: list[Field]) -> None:
+        super().__init__()
+        width = sum(field.type.width for field in fields if isinstance(field.type, Bits))
+        self._size = width // _BITS_PER_BYTE
+        self._order: Literal["big", "little"] = "big" if cls.MSB_FIRST else "little"
+        self._places: list[tuple[Field, Bits[Any], int]] = []
+        low = 0
+        for field in reversed(fields) if cls.MSB_FIRST else fields:
+            assert isinstance(field.type, Bits)
+            self._places.append((field, field.type, low))
+            low += field.type.width
+        if cls.MSB_FIRST:
+            self._places.reverse()
+
+    def _parse(self, stream: Window, context: Container, path: str) -> dict[str, Any]:
+        start = stream.tell()
+        trace: list[Span] | None = context._params.get("_trace")
+        with naming(self._places[0][0].name, self, stream, start):
+            raw = int.from_bytes(take(stream, self._size), self._order)
+        values = {}
+        for field, bits, low in self._places:
+            value: Any = (raw >> low) & ((1 << bits.width) - 1)
+            with naming(field.name, self, stream, start):
+                if bits.enum is not None:
+                    value = member(bits.enum, value, start)
+                if field.constant is not None and value != field.constant:
+                    raise TroubleError(f"{value!r} is not {field.constant!r}", start)
+            values[field.name] = value
+            if trace is not None:
+                depth = context._params["_depth"]
+                top = low + bits.width - 1
+                trace.append(Span(depth, field.name, start, start + self._size, value, field, (top, low)))
+        context.update(values)
+        return values
+
+    def _build(self, obj: dict[str, Any], stream: Window, context: Container, path: str) -> Any:
+        raw = 0
+        for field, bits, low in self._places:
+            value = obj[field.name]
+            with naming(field.name, self, stream, stream.tell()):
+                if not isinstance(value, int) or not 0 <= value < 1 << bits.width:
+                    plural = "bit" if bits.width == 1 else "bits"
+                    raise TroubleError(f"{value!r} does not fit in {bits.width} {plural}", stream.tell())
+                if bits.enum is not None and bits.enum is not bool:
+                    member(bits.enum, value, stream.tell())
+            raw |= int(value) << low
+        stream.write(raw.to_bytes(self._size, self._order))
+        return obj
+
+    def _sizeof(self, context: Container, path: str) -> int:
+        return self._size

@@ -1,0 +1,166 @@
+"""Messages as text, as plain data and as HTML: written once, for every message.
+
+Offsets come from construct: the message is built and read back with a trace, since the fast reader keeps none.
+"""
+
+from __future__ import annotations
+
+import html
+from enum import IntEnum, IntFlag
+from typing import TYPE_CHECKING, Any
+
+from pytio.wire.enums import WireFlag
+from pytio.wire.expressions import Expression
+from pytio.wire.location import Span, Window
+from pytio.wire.schema import bit_runs
+from pytio.wire.vocabulary import Array, Bits, Bytes, Nested, Within
+
+if TYPE_CHECKING:
+    from pytio.wire.fields import Field
+    from pytio.wire.message import WireStruct
+
+__all__ = ("as_dict", "as_html", "as_text", "describe", "layout")
+
+_INDENT = 2
+_EXCERPT_BYTES = 8
+_NAME_COLUMN_MINIMUM = 16
+
+
+def layout(message: WireStruct) -> list[Span]:
+    """Return where each field of ``message`` lies, outer structures before their fields.
+
+    Raises:
+        EncodeError: the message cannot be laid out.
+    """
+    trace: list[Span] = []
+    type(message).SCHEMA.parse_stream(Window(message.build()), _trace=trace, _depth=0, **message.given())
+    return trace
+
+
+def as_text(message: WireStruct, *, reveal: bool = False) -> str:
+    """Return an aligned tree: offset, field, bytes, meaning."""
+    raw = message.build()
+    spans = [span for span in layout(message) if span.value is not None]
+    names = ["  " * span.depth + span.name for span in spans]
+    name_width = max([_NAME_COLUMN_MINIMUM, *map(len, names)])
+    lines = [f"{message.NAME} ({len(raw)} bytes)"]
+    for span, name in zip(spans, names, strict=True):
+        place = f"{span.start:04x}" + (f" {_bit_range(span.bits)}" if span.bits else "")
+        hidden = not reveal and span.field is not None and span.field.secret
+        content = "" if _is_inner(span.value) or hidden else _excerpt(raw[span.start : span.end])
+        meaning = f"({span.end - span.start} secret bytes)" if hidden else _meaning(span.value)
+        lines.append(f"  {place:<10}{name:<{name_width}}  {content:<25}{meaning}".rstrip())
+    return "\n".join(lines)
+
+
+def _bit_range(bits: tuple[int, int]) -> str:
+    high, low = bits
+    return f"[{high}]" if high == low else f"[{high}:{low}]"
+
+
+def _is_inner(value: Any) -> bool:
+    return hasattr(value, "FIELDS") or isinstance(value, tuple)
+
+
+def _excerpt(raw: bytes) -> str:
+    return raw[:_EXCERPT_BYTES].hex(" ") + ("…" if len(raw) > _EXCERPT_BYTES else "")
+
+
+def _meaning(value: Any) -> str:
+    if isinstance(value, bytes):
+        return f"{len(value)} bytes" if len(value) > _EXCERPT_BYTES else ""
+    if isinstance(value, tuple):
+        return f"{len(value)} elements"
+    if hasattr(value, "FIELDS"):
+        return str(value.NAME)
+    return _number(value)
+
+
+def _number(value: int) -> str:
+    """Return a code by its name, flags by the names of those set, other numbers in decimal and, if large, hex."""
+    if isinstance(value, WireFlag):
+        return " | ".join(value.names()) or "none"
+    if isinstance(value, IntEnum):
+        return value.name
+    if isinstance(value, bool) or abs(value) <= 9:  # noqa: PLR2004  # one digit reads the same in both bases
+        return str(int(value))
+    return f"{value} ({value:#x})"
+
+
+def as_dict(message: WireStruct, *, reveal: bool = False) -> dict[str, Any]:
+    """Return the fields as plain data; reserved bytes too, constants too."""
+    return {
+        field.name: f"({len(value)} secret bytes)" if field.secret and not reveal else _plain(value, reveal)
+        for field in message.FIELDS
+        if (value := getattr(message, field.name)) is not None
+    }
+
+
+def _plain(value: Any, reveal: bool) -> Any:
+    if hasattr(value, "FIELDS"):
+        return as_dict(value, reveal=reveal)
+    if isinstance(value, tuple):
+        return [_plain(item, reveal) for item in value]
+    if isinstance(value, bytes):
+        return value.hex()
+    return _plain_number(value)
+
+
+def _plain_number(value: int) -> Any:
+    if isinstance(value, WireFlag):
+        return {"value": int(value), "set": value.names()}
+    if isinstance(value, IntFlag):
+        return int(value)
+    return {"value": int(value), "name": value.name} if isinstance(value, IntEnum) else value
+
+
+def as_html(message: WireStruct) -> str:
+    """Return a table for notebooks; everything in it is escaped, key material is not shown."""
+    raw = message.build()
+    rows = []
+    for span in layout(message):
+        if span.value is None:
+            continue
+        hidden = span.field is not None and span.field.secret
+        meaning = f"({span.end - span.start} secret bytes)" if hidden else _meaning(span.value)
+        content = "" if hidden or _is_inner(span.value) else _excerpt(raw[span.start : span.end])
+        place = f"{span.start:04x}" + (f" {_bit_range(span.bits)}" if span.bits else "")
+        indent = f'style="text-align:left;padding-left:{0.5 + span.depth}em"'
+        rows.append(
+            f"<tr><td>{place}</td><td {indent}>{html.escape(span.name)}</td>"
+            f"<td><code>{content}</code></td><td>{html.escape(meaning)}</td></tr>"
+        )
+    head = "<tr><th>offset</th><th>field</th><th>bytes</th><th>meaning</th></tr>"
+    caption = f"<caption>{html.escape(message.NAME)} ({len(raw)} bytes)</caption>"
+    return f'<table class="pytio-message">{caption}<thead>{head}</thead><tbody>{"".join(rows)}</tbody></table>'
+
+
+def describe(cls: type[WireStruct]) -> list[tuple[str, str, str, str, str]]:
+    """Return documentation rows: offset, size, name, type, condition. Offsets end where sizes start to vary."""
+    rows: list[tuple[str, str, str, str, str]] = []
+    offset: int | None = 0
+    for run in bit_runs(cls):
+        low = 0
+        size = _size_in_words(run)
+        for field in run:
+            place = "…" if offset is None else str(offset)
+            if isinstance(field.type, Bits):
+                place, low = f"{place} {_bit_range((low + field.type.width - 1, low))}", low + field.type.width
+            rows.append((place, size, field.name, str(field.type), str(field.when or "")))
+        known = size.isdigit() and run[0].when is None
+        offset = offset + int(size) if known and offset is not None else None
+    return rows
+
+
+def _size_in_words(run: list[Field]) -> str:
+    word = run[0].type
+    if isinstance(word, Bits):
+        return str(sum(field.type.width for field in run if isinstance(field.type, Bits)) // 8)
+    if isinstance(word, Bytes | Within):
+        return str(word.size)
+    if isinstance(word, Array):
+        return f"{word.count} × {word.element.minimum_size}" if isinstance(word.count, Expression) else str(word)
+    if isinstance(word, Nested):
+        size = word.struct.fixed_size()
+        return str(word.struct.minimum_size()) + ("" if size is not None else "+")
+    return str(word.minimum_size)

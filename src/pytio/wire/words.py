@@ -1,0 +1,343 @@
+"""One construct object for each word of the vocabulary.
+
+All of them read from a `Window`, report with `TroubleError`, and check on the way out what they check on the way in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import IntEnum
+from functools import singledispatch
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from construct import BytesInteger, Construct, ConstructError, Container, FormatField, Pass, Subconstruct
+
+from pytio.errors import EncodeError
+from pytio.wire.expressions import Condition, Expression, Scope, Symbol, solve
+from pytio.wire.location import Located, TroubleError, Window, take
+from pytio.wire.vocabulary import (
+    Array,
+    Bytes,
+    Code,
+    Flags,
+    Integer,
+    Nested,
+    OpenCode,
+    Rest,
+    Size,
+    Switch,
+    WireType,
+    Within,
+)
+
+if TYPE_CHECKING:
+    from pytio.wire.message import WireStruct
+
+__all__ = ("Constant", "Present", "measure", "member", "to_construct")
+
+
+def _values(context: Container) -> Callable[[Symbol], int]:
+    """Answer for symbols from construct's context: siblings from it, given facts from the call's parameters."""
+
+    def value(symbol: Symbol) -> int:
+        found = context[symbol.name] if symbol.scope is Scope.THIS else context._params[symbol.name]
+        if found is None:
+            raise TroubleError(f"depends on {symbol}, which is absent", 0)
+        return int(found)
+
+    return value
+
+
+def _bind(expression: Expression, measured: int, context: Container, what: str, offset: int) -> None:
+    """Check a size or count against what it sizes, while building; learn given sizes from the first field that has one."""
+    bound: dict[str, int] = context._params["_bound"]
+    unknown = [s for s in expression.symbols() if s.scope is Scope.GIVEN and s.name not in bound]
+    values = _values(Container(context, _params=bound))
+    try:
+        for symbol in unknown[:1]:
+            bound[symbol.name] = solve(expression, symbol, measured, values)
+        expected = expression.evaluate(values)
+    except (ValueError, KeyError) as error:
+        raise TroubleError(str(error), offset) from None
+    if expected != measured:
+        raise TroubleError(f"{measured} {what}, but {expression} is {expected}", offset)
+
+
+def _expected(size: Size, stream: Window, context: Container) -> int:
+    if isinstance(size, Rest):
+        return stream.left()
+    return size if isinstance(size, int) else size.evaluate(_values(context))
+
+
+@singledispatch
+def to_construct(word: WireType[Any]) -> Construct:
+    """Return the construct object for one word of the vocabulary."""
+    raise TypeError(f"{word!r} is not a word of the wire vocabulary")
+
+
+class _Integer(Subconstruct):
+    """An integer, on construct's own; says how many bytes were missing, or which value did not fit."""
+
+    FORMATS: ClassVar = {1: "B", 2: "H", 4: "L", 8: "Q"}
+
+    def __init__(self, word: Integer) -> None:
+        code = self.FORMATS.get(word.size)
+        if code is not None:
+            super().__init__(FormatField(">" if word.big_endian else "<", code.lower() if word.signed else code))
+        else:
+            super().__init__(BytesInteger(word.size, signed=word.signed, swapped=not word.big_endian))
+        self._word = word
+
+    def _parse(self, stream: Window, context: Container, path: str) -> int:
+        if stream.left() < self._word.size:
+            take(stream, self._word.size)
+        parsed: int = self.subcon._parsereport(stream, context, path)
+        return parsed
+
+    def _build(self, obj: Any, stream: Window, context: Container, path: str) -> Any:
+        if not isinstance(obj, int):
+            raise TroubleError(f"{obj!r} is not an integer", stream.tell())
+        try:
+            return self.subcon._build(int(obj), stream, context, path)
+        except ConstructError:
+            plural = "byte" if self._word.size == 1 else "bytes"
+            raise TroubleError(f"{int(obj)} does not fit in {self._word.size} {plural}", stream.tell()) from None
+
+
+@to_construct.register(Integer)
+def _(word: Integer) -> Construct:
+    return _Integer(word)
+
+
+def member(enum: type[Any], value: int, offset: int) -> Any:
+    try:
+        return enum(value)
+    except ValueError:
+        raise TroubleError(f"{value:#x} is not a {enum.__name__}", offset) from None
+
+
+class _Enumerated(Subconstruct):
+    """An integer that is a member of an enumeration."""
+
+    def __init__(self, integer: Integer, enum: type[Any]) -> None:
+        super().__init__(_Integer(integer))
+        self._enum = enum
+
+    def _parse(self, stream: Window, context: Container, path: str) -> Any:
+        start = stream.tell()
+        return member(self._enum, self.subcon._parsereport(stream, context, path), start)
+
+    def _build(self, obj: Any, stream: Window, context: Container, path: str) -> Any:
+        if not isinstance(obj, int):
+            raise TroubleError(f"{obj!r} is not a {self._enum.__name__}", stream.tell())
+        member(self._enum, int(obj), stream.tell())
+        return self.subcon._build(int(obj), stream, context, path)
+
+
+@to_construct.register(Code)
+@to_construct.register(OpenCode)
+@to_construct.register(Flags)
+def _(word: Code[Any] | OpenCode[Any] | Flags[Any]) -> Construct:
+    return _Enumerated(word.integer, word.enum)
+
+
+class _Bytes(Construct):
+    def __init__(self, size: Size) -> None:
+        super().__init__()
+        self._size = size
+
+    def _parse(self, stream: Window, context: Container, path: str) -> bytes:
+        return take(stream, _expected(self._size, stream, context))
+
+    def _build(self, obj: Any, stream: Window, context: Container, path: str) -> Any:
+        if not isinstance(obj, bytes | bytearray | memoryview):
+            raise TroubleError(f"{type(obj).__name__} is not bytes", stream.tell())
+        if isinstance(self._size, int):
+            if len(obj) != self._size:
+                raise TroubleError(f"{len(obj)} bytes, but the field has {self._size}", stream.tell())
+        elif not isinstance(self._size, Rest):
+            _bind(self._size, len(obj), context, "bytes", stream.tell())
+        stream.write(obj)
+        return obj
+
+
+@to_construct.register(Bytes)
+def _(word: Bytes) -> Construct:
+    return _Bytes(word.size)
+
+
+class _NestedRecord(Subconstruct):
+    """A structure inside another: its schema is made when it is first needed, its facts are the caller's."""
+
+    def __init__(self, cls: type[WireStruct]) -> None:
+        super().__init__(Pass)
+        self._cls = cls
+
+    def _parse(self, stream: Window, context: Container, path: str) -> Any:
+        return self._cls.SCHEMA._parsereport(stream, context, path)
+
+    def _build(self, obj: Any, stream: Window, context: Container, path: str) -> Any:
+        return self._cls.SCHEMA._build(obj, stream, context, path)
+
+
+@to_construct.register(Nested)
+def _(word: Nested[Any]) -> Construct:
+    return _NestedRecord(word.struct)
+
+
+class _Array(Construct):
+    def __init__(self, word: Array[Any]) -> None:
+        super().__init__()
+        self._count = word.count
+        self._minimum = word.element.minimum_size
+        self._element = to_construct(word.element)
+
+    def _item(self, index: int) -> Located:
+        return Located(self._element, f"[{index}]", None)
+
+    def _parse(self, stream: Window, context: Container, path: str) -> tuple[Any, ...]:
+        if isinstance(self._count, Rest):
+            items: list[Any] = []
+            while stream.left():
+                items.append(self._item(len(items))._parse(stream, context, path))
+            return tuple(items)
+        count = _expected(self._count, stream, context)
+        if count * self._minimum > stream.left() or count < 0:
+            reason = f"{count} elements need {count * self._minimum} bytes, {stream.left()} left"
+            raise TroubleError(reason, stream.tell())
+        return tuple(self._item(index)._parse(stream, context, path) for index in range(count))
+
+    def _build(self, obj: Any, stream: Window, context: Container, path: str) -> Any:
+        if not isinstance(obj, tuple | list):
+            raise TroubleError(f"{type(obj).__name__} is not a tuple", stream.tell())
+        if isinstance(self._count, int):
+            if len(obj) != self._count:
+                raise TroubleError(f"{len(obj)} elements, but the field has {self._count}", stream.tell())
+        elif not isinstance(self._count, Rest):
+            _bind(self._count, len(obj), context, "elements", stream.tell())
+        for index, item in enumerate(obj):
+            self._item(index)._build(item, stream, context, path)
+        return obj
+
+
+@to_construct.register(Array)
+def _(word: Array[Any]) -> Construct:
+    return _Array(word)
+
+
+class _Within(Construct):
+    def __init__(self, word: Within[Any]) -> None:
+        super().__init__()
+        self._size = word.size
+        self._element = to_construct(word.element)
+
+    def _parse(self, stream: Window, context: Container, path: str) -> Any:
+        start = stream.tell()
+        inner = Window(take(stream, _expected(self._size, stream, context)), start)
+        value = self._element._parsereport(inner, context, path)
+        if inner.left():
+            raise TroubleError(f"{inner.left()} bytes left over inside the field", inner.tell())
+        return value
+
+    def _build(self, obj: Any, stream: Window, context: Container, path: str) -> Any:
+        start = stream.tell()
+        self._element._build(obj, stream, context, path)
+        measured = stream.tell() - start
+        if isinstance(self._size, int):
+            if measured != self._size:
+                raise TroubleError(f"{measured} bytes, but the field has {self._size}", start)
+        elif not isinstance(self._size, Rest):
+            _bind(self._size, measured, context, "bytes", start)
+        return obj
+
+
+@to_construct.register(Within)
+def _(word: Within[Any]) -> Construct:
+    return _Within(word)
+
+
+class _Switch(Construct):
+    def __init__(self, word: Switch) -> None:
+        super().__init__()
+        self._field = word.field
+        self._cases = {value: to_construct(arm) for value, arm in word.cases.items()}
+        self._default = to_construct(word.default) if word.default is not None else None
+
+    def _arm(self, stream: Window, context: Container) -> Construct:
+        value = self._field.evaluate(_values(context))
+        arm = self._cases.get(value, self._default)
+        if arm is None:
+            raise TroubleError(f"no layout is known for {self._field} {value:#x}", stream.tell())
+        return arm
+
+    def _parse(self, stream: Window, context: Container, path: str) -> Any:
+        return self._arm(stream, context)._parsereport(stream, context, path)
+
+    def _build(self, obj: Any, stream: Window, context: Container, path: str) -> Any:
+        return self._arm(stream, context)._build(obj, stream, context, path)
+
+
+@to_construct.register(Switch)
+def _(word: Switch) -> Construct:
+    return _Switch(word)
+
+
+class Constant(Subconstruct):
+    def __init__(self, subcon: Construct, value: Any) -> None:
+        super().__init__(subcon)
+        self._value = value
+
+    def _parse(self, stream: Window, context: Container, path: str) -> Any:
+        start = stream.tell()
+        value = self.subcon._parsereport(stream, context, path)
+        if value != self._value:
+            raise TroubleError(f"{_named(value)} is not {_named(self._value)}", start)
+        return value
+
+
+def _named(value: Any) -> str:
+    if isinstance(value, IntEnum):
+        return f"{value.name} ({int(value):#x})"
+    return value.hex(" ") if isinstance(value, bytes) else f"{value:#x}"
+
+
+class Present(Subconstruct):
+    """A field that is there only when a condition holds; None otherwise."""
+
+    def __init__(self, subcon: Construct, when: Condition) -> None:
+        super().__init__(subcon)
+        self._when = when
+
+    def _parse(self, stream: Window, context: Container, path: str) -> Any:
+        return self.subcon._parsereport(stream, context, path) if self._when.evaluate(_values(context)) else None
+
+    def _build(self, obj: Any, stream: Window, context: Container, path: str) -> Any:
+        bound: dict[str, int] = context._params["_bound"]
+        for symbol in self._when.symbols():
+            if symbol.scope is Scope.GIVEN:
+                bound.setdefault(symbol.name, int(obj is not None))
+        if self._when.evaluate(_values(Container(context, _params=bound))):
+            if obj is None:
+                raise TroubleError(f"is missing, but belongs there: {self._when}", stream.tell())
+            return self.subcon._build(obj, stream, context, path)
+        if obj is not None:
+            raise TroubleError(f"does not belong there: only with {self._when}", stream.tell())
+        return obj
+
+
+def measure(word: WireType[Any], value: Any, siblings: dict[str, Any]) -> int:
+    """Return how many elements a value has, or how many bytes it takes, when ``word`` lays it out.
+
+    Raises:
+        EncodeError: the value cannot be laid out.
+    """
+    if not isinstance(word, Within):
+        return len(value)
+    window = Window()
+    context = Container(siblings, _bound={}, _parsing=False, _building=True, _sizing=False)
+    context._params = context
+    try:
+        to_construct(word.element)._build(value, window, context, "(building)")
+    except TroubleError as trouble:
+        raise EncodeError(trouble.reason, "", ".".join(trouble.path)) from None
+    return window.tell()
