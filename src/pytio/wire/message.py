@@ -170,7 +170,7 @@ class WireStruct:
         """Return what ``parse`` would need to read this message back: its ``GIVEN`` names and their values."""
         bound: dict[str, int] = {}
         self._explain_build(bound)
-        return {name: bound.get(name, 0) for name in self.GIVEN}
+        return {name: bound.get(name, bound.get(f"?{name}", 0)) for name in self.GIVEN}
 
     def replace(self, **changes: Any) -> Self:
         """Return a copy with other values; lengths and counts fill themselves again unless they are among them."""

@@ -313,10 +313,13 @@ class Present(Subconstruct):
 
     def _build(self, obj: Any, stream: Window, context: Container, path: str) -> Any:
         bound: dict[str, int] = context._params["_bound"]
-        for symbol in self._when.symbols():
-            if symbol.scope is Scope.GIVEN:
-                bound.setdefault(symbol.name, int(obj is not None))
-        if self._when.evaluate(_values(Container(context, _params=bound))):
+        # A given fact that only says whether a field is there is learned from the field; the question mark keeps it
+        # apart from a size of the same name, which a later field may still have to say.
+        presence = {
+            s.name: bound.get(s.name, int(obj is not None)) for s in self._when.symbols() if s.scope is Scope.GIVEN
+        }
+        bound.update({f"?{name}": value for name, value in presence.items()})
+        if self._when.evaluate(_values(Container(context, _params=presence))):
             if obj is None:
                 raise TroubleError(f"is missing, but belongs there: {self._when}", stream.tell())
             return self.subcon._build(obj, stream, context, path)
