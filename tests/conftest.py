@@ -1,0 +1,80 @@
+"""What every test can ask for: both twins of the hot loops, a stopwatch, and how long a soak is.
+
+Hypothesis draws the same examples on every run, so a red run is red for everyone; `make soak` draws fresh ones.
+"""
+
+from __future__ import annotations
+
+import os
+import timeit
+from collections.abc import Callable
+from types import ModuleType
+from typing import Final
+
+import hypothesis
+import pytest
+
+from pytio._accel import pure
+
+BENCH_ROWS: Final = pytest.StashKey[list[tuple[str, str, float]]]()
+REPEATS: Final = 5
+NANOSECONDS: Final = 1e9
+
+hypothesis.settings.register_profile("same", deadline=None, derandomize=True)
+hypothesis.settings.register_profile("soak", deadline=None, max_examples=int(os.environ.get("PYTIO_SOAK", "1000")))
+hypothesis.settings.load_profile("soak" if "PYTIO_SOAK" in os.environ else "same")
+
+Bench = Callable[[str, Callable[[], object]], None]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add ``--bench``."""
+    parser.addoption("--bench", action="store_true", help="measure tests/bench instead of running each operation once")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make room for the rows of a measurement."""
+    config.stash[BENCH_ROWS] = []
+
+
+@pytest.fixture(params=["compiled", "pure"])
+def accel(request: pytest.FixtureRequest) -> ModuleType:
+    """Return the hot loops, once compiled and once pure."""
+    return pure if request.param == "pure" else compiled_twin()
+
+
+def compiled_twin() -> ModuleType:
+    """Return the compiled hot loops, whatever the environment selects; skip the test where none were built."""
+    scan: ModuleType = pytest.importorskip("pytio._accel.scan", reason="nothing is compiled here")
+    return scan
+
+
+@pytest.fixture
+def soak_rounds() -> int:
+    """Return how many rounds a seeded soak runs."""
+    return int(os.environ.get("PYTIO_SOAK", "200"))
+
+
+@pytest.fixture
+def bench(request: pytest.FixtureRequest) -> Bench:
+    """Return ``bench(row, operation)``: it runs the operation once, or measures it under ``--bench``."""
+
+    def measure(row: str, operation: Callable[[], object]) -> None:
+        operation()
+        if request.config.getoption("--bench"):
+            timer = timeit.Timer(operation)
+            loops, _ = timer.autorange()
+            best = min(timer.repeat(REPEATS, loops)) / loops
+            request.config.stash[BENCH_ROWS].append((request.node.name, row, best * NANOSECONDS))
+
+    return measure
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Print what was measured, ready for docs/performance.md."""
+    rows = config.stash[BENCH_ROWS]
+    if rows:
+        terminalreporter.section("best of five")
+        terminalreporter.write_line("| operation | how | ns each |\n| --- | --- | ---: |")
+        for name, row, nanoseconds in rows:
+            terminalreporter.write_line(f"| {name.removeprefix('test_')} | {row} | {nanoseconds:,.0f} |")
