@@ -1,0 +1,1 @@
+"""SPDM messages: one file for each exchange, request and response together."""
