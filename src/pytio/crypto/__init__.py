@@ -54,16 +54,18 @@ _MODULES: Final = ("algorithms", "secret", "digests", "kdf", "aead")
 """Where the names live, cheapest to import first."""
 
 
-def __getattr__(name: str) -> object:
-    """Import the module that defines a public name, on the first use of that name."""
-    if name in __all__:
-        for module_name in _MODULES:
-            module = import_module(f"{__name__}.{module_name}")
-            if name in module.__all__:
-                return globals().setdefault(name, getattr(module, name))
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if not TYPE_CHECKING:  # a type checker that saw this would believe in every misspelt name
+
+    def __getattr__(name: str) -> object:
+        """Import the module that defines a public name, on the first use of that name."""
+        if name in __all__:
+            for module_name in _MODULES:
+                module = import_module(f"{__name__}.{module_name}")
+                if name in module.__all__:
+                    return globals().setdefault(name, getattr(module, name))
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    """List the public names."""
-    return sorted(__all__)
+    """List the public names, resolved or not."""
+    return sorted({*globals(), *__all__})
