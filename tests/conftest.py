@@ -24,7 +24,26 @@ hypothesis.settings.register_profile("same", deadline=None, derandomize=True)
 hypothesis.settings.register_profile("soak", deadline=None, max_examples=int(os.environ.get("PYTIO_SOAK", "1000")))
 hypothesis.settings.load_profile("soak" if "PYTIO_SOAK" in os.environ else "same")
 
-Bench = Callable[[str, Callable[[], object]], None]
+
+class Bench:
+    """A stopwatch that stands still unless ``--bench`` is given, so that CI runs each operation once and none rots."""
+
+    def __init__(self, name: str, config: pytest.Config) -> None:
+        self.is_measuring: bool = config.getoption("--bench")
+        self._name = name
+        self._rows = config.stash[BENCH_ROWS]
+
+    def __call__(self, how: str, operation: Callable[[], object]) -> None:
+        """Run the operation once; when measuring, take the best of five as well."""
+        operation()
+        if self.is_measuring:
+            timer = timeit.Timer(operation)
+            loops, _ = timer.autorange()
+            self.record(how, min(timer.repeat(REPEATS, loops)) / loops)
+
+    def record(self, how: str, seconds: float) -> None:
+        """Add a row that was measured by other means."""
+        self._rows.append((self._name, how, seconds * NANOSECONDS))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -57,17 +76,8 @@ def soak_rounds() -> int:
 
 @pytest.fixture
 def bench(request: pytest.FixtureRequest) -> Bench:
-    """Return ``bench(row, operation)``: it runs the operation once, or measures it under ``--bench``."""
-
-    def measure(row: str, operation: Callable[[], object]) -> None:
-        operation()
-        if request.config.getoption("--bench"):
-            timer = timeit.Timer(operation)
-            loops, _ = timer.autorange()
-            best = min(timer.repeat(REPEATS, loops)) / loops
-            request.config.stash[BENCH_ROWS].append((request.node.name, row, best * NANOSECONDS))
-
-    return measure
+    """Return the stopwatch: ``bench("compiled", operation)`` makes one row."""
+    return Bench(request.node.name, request.config)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
