@@ -84,15 +84,24 @@ class WireStruct:
             if getattr(self, name) is AUTO:
                 object.__setattr__(self, name, self._solved(name, field, expression))
 
-    def _solved(self, name: str, field: Field, expression: Expression) -> int:
-        word = _arm(field.type, lambda symbol: int(getattr(self, symbol.name)))
+    def _solved(self, name: str, field: Field, expression: Expression) -> int | None:
         value = getattr(self, field.name)
-        if not any(size_expression(inner) is expression for inner in inner_words(word)) or value is None:
-            return 0  # an absent field, or the arm of a switch that is not in use
+        if value is None:  # what it measures is absent; so is the length, where the same condition holds for it
+            return None if self._is_absent(name) else 0
+        word = _arm(field.type, lambda symbol: int(getattr(self, symbol.name)))
+        if not any(size_expression(inner) is expression for inner in inner_words(word)):
+            return 0  # the arm of a switch that is not in use
         siblings = {field.name: getattr(self, field.name) for field in self.FIELDS}
         sized = next(inner for inner in inner_words(word) if size_expression(inner) is expression)
         measured = measure(sized, value, siblings)
         return solve(expression, Symbol(Scope.THIS, name), measured, lambda symbol: _lookup(self, symbol))
+
+    def _is_absent(self, name: str) -> bool:
+        when = next(field.when for field in self.FIELDS if field.name == name)
+        if when is None:
+            return False
+        by_caller = any(symbol.scope is Scope.GIVEN for symbol in when.symbols())
+        return by_caller or not when.evaluate(lambda symbol: int(getattr(self, symbol.name) or 0))
 
     @classmethod
     def parse(cls, data: bytes | bytearray | memoryview, **given: int) -> Self:
@@ -252,7 +261,9 @@ def message(cls: type[C]) -> type[C]:
     )
     made.GIVEN = frozenset(_given_names(made.FIELDS))
     made.HAS_SECRETS = any(field.secret or any(s.HAS_SECRETS for s in _structs(field.type)) for field in made.FIELDS)
-    made._AUTO = tuple(sorted(_automatic(made), key=_lengths_last))
+    found = tuple(_automatic(made))
+    names = {name for name, _, _ in found}
+    made._AUTO = tuple(sorted(found, key=lambda automatic: _rank(automatic, names)))
     return made
 
 
@@ -306,10 +317,11 @@ def _automatic(cls: type[WireStruct]) -> Iterator[tuple[str, Field, Expression]]
         yield from found
 
 
-def _lengths_last(automatic: tuple[str, Field, Expression]) -> bool:
-    """Sort key: counts first, since a length that spans counted elements needs them."""
+def _rank(automatic: tuple[str, Field, Expression], names: set[str]) -> tuple[bool, int]:
+    """Sort key: counts first, since a length that spans counted elements needs them; what needs other lengths last."""
     _, field, expression = automatic
-    return not any(isinstance(word, Array) and word.count is expression for word in inner_words(field.type))
+    is_count = any(isinstance(word, Array) and word.count is expression for word in inner_words(field.type))
+    return not is_count, sum(symbol.scope is Scope.THIS and symbol.name in names for symbol in expression.symbols())
 
 
 def _lookup(instance: WireStruct, symbol: Symbol) -> int:

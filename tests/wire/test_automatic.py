@@ -1,0 +1,50 @@
+"""Lengths and counts that fill themselves."""
+
+from __future__ import annotations
+
+from pytio.wire import AUTO, REST, U16, Array, Byte, Bytes, WireStruct, Within, message, this, wire
+from tests.checks import check_wire
+
+
+@message
+class Optional(WireStruct):
+    """A length and what it measures, both there from version 3 on."""
+
+    version: int = wire(Byte)
+    size: int | None = wire(U16, when=this.version >= 3, default=AUTO)
+    data: bytes | None = wire(Bytes(this.size), when=this.version >= 3, default=None)
+
+
+@message
+class Total(WireStruct):
+    """A length, first, that needs a length and a count behind it."""
+
+    total: int = wire(Byte, default=AUTO)
+    name_size: int = wire(Byte, default=AUTO)
+    count: int = wire(Byte, default=AUTO)
+    name: bytes = wire(Bytes(this.name_size), default=b"")
+    items: tuple[int, ...] = wire(Within(this.total - this.name_size - 3, Array(this.count, U16)), default=())
+
+
+@message
+class Always(WireStruct):
+    """A length that is there even where what it measures is not."""
+
+    flag: int = wire(Byte, default=0)
+    size: int = wire(Byte, default=AUTO)
+    data: bytes | None = wire(Bytes(this.size), when=this.flag, default=None)
+    tail: bytes = wire(Bytes(REST), default=b"")
+
+
+def test_a_length_is_absent_with_what_it_measures() -> None:
+    assert Optional(version=1).size is None
+    check_wire(Optional, b"\x01", Optional(version=1))
+    check_wire(Optional, b"\x03\x02\x00ab", Optional(version=3, data=b"ab"))
+
+
+def test_a_length_without_what_it_measures_is_zero() -> None:
+    check_wire(Always, b"\x00\x00xy", Always(tail=b"xy"))
+
+
+def test_lengths_fill_themselves_in_the_order_of_their_needs() -> None:
+    check_wire(Total, b"\x09\x02\x02ab\x01\x00\x02\x00", Total(name=b"ab", items=(1, 2)))
