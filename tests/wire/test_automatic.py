@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
-from pytio.wire import AUTO, REST, U16, Array, Byte, Bytes, WireStruct, Within, message, this, wire
+from pytio.wire import (
+    AUTO,
+    REST,
+    U16,
+    U32,
+    Array,
+    Byte,
+    Bytes,
+    Switch,
+    WireStruct,
+    Within,
+    computed,
+    message,
+    this,
+    wire,
+)
 from tests.checks import check_wire
 
 
@@ -34,6 +49,40 @@ class Always(WireStruct):
     size: int = wire(Byte, default=AUTO)
     data: bytes | None = wire(Bytes(this.size), when=this.flag, default=None)
     tail: bytes = wire(Bytes(REST), default=b"")
+
+
+@message
+class Padded(WireStruct):
+    """Bytes that are padded to a multiple of 4."""
+
+    size: int = wire(Byte, default=AUTO)
+    data: bytes = wire(Bytes(this.size), default=b"")
+    padding: bytes = wire(Bytes(computed(lambda size: -(size + 1) % 4, this.size)), default=AUTO)
+
+
+@message
+class TwoForms(WireStruct):
+    """A short length, or from version 3 and on request a long one behind it."""
+
+    version: int = wire(Byte)
+    large: int = wire(Byte, default=0)
+    size: int = wire(U16, default=AUTO)
+    large_size: int | None = wire(U32, when=(this.version >= 3) & this.large, default=AUTO)
+    data: bytes = wire(
+        Switch((this.version >= 3) & this.large, {0: Bytes(this.size), 1: Bytes(this.large_size)}), default=b""
+    )
+
+
+def test_padding_fills_itself_with_zeros_and_keeps_what_it_was() -> None:
+    check_wire(Padded, b"\x05abcde\0\0", Padded(data=b"abcde"))
+    odd = check_wire(Padded, b"\x02ab\x07", Padded(data=b"ab", padding=b"\x07"))
+    assert odd.replace(data=b"abcd").build() == b"\x04abcd\0\0\0"
+
+
+def test_a_switch_by_condition_has_one_length_in_use() -> None:
+    check_wire(TwoForms, b"\x02\x01\x02\x00ab", TwoForms(version=2, large=1, data=b"ab"))
+    check_wire(TwoForms, b"\x03\x01\x00\x00\x02\x00\x00\x00ab", TwoForms(version=3, large=1, data=b"ab"))
+    assert TwoForms(version=3, data=b"ab").large_size is None
 
 
 def test_a_length_is_absent_with_what_it_measures() -> None:

@@ -67,7 +67,8 @@ def wire(
 ) -> Any:
     """Declare a field: what the bytes are, its default, and when it is there at all.
 
-    ``default=AUTO`` is for a length or count: it is computed from the field whose size refers to it.
+    ``default=AUTO`` is for a length or count: it is computed from the field whose size refers to it; and for padding:
+    bytes of a size that earlier fields say fill themselves with zeros.
     ``secret=True`` is for key material: no repr, no text, no error shows it, and equality takes constant time.
     """
     condition = when.is_set() if isinstance(when, Linear) else when

@@ -70,6 +70,7 @@ class WireStruct:
     _READ: ClassVar[Any] = _Lazy(derive.reader)
     _WRITE: ClassVar[Any] = _Lazy(derive.writer)
     _AUTO: ClassVar[tuple[tuple[str, Field, Expression], ...]] = ()
+    _PADDING: ClassVar[tuple[tuple[str, Expression], ...]] = ()
 
     def __init_subclass__(cls, errors: type[DecodeError] | None = None, msb_first: bool | None = None) -> None:
         # attrs makes a slotted class by making the class again, without these keywords: keep what the first one said
@@ -79,18 +80,23 @@ class WireStruct:
             cls.MSB_FIRST = msb_first
 
     def __attrs_post_init__(self) -> None:
-        """Fill the lengths and counts that were left to themselves."""
+        """Fill the lengths and counts, and then the padding, that were left to themselves."""
         for name, field, expression in self._AUTO:
             if getattr(self, name) is AUTO:
                 object.__setattr__(self, name, self._solved(name, field, expression))
+        for name, expression in self._PADDING:
+            if getattr(self, name) is AUTO:
+                size = expression.evaluate(lambda symbol: int(getattr(self, symbol.name)))
+                object.__setattr__(self, name, bytes(size))
 
     def _solved(self, name: str, field: Field, expression: Expression) -> int | None:
         value = getattr(self, field.name)
+        unused = None if self._is_absent(name) else 0
         if value is None:  # what it measures is absent; so is the length, where the same condition holds for it
-            return None if self._is_absent(name) else 0
+            return unused
         word = _arm(field.type, lambda symbol: int(getattr(self, symbol.name)))
         if not any(size_expression(inner) is expression for inner in inner_words(word)):
-            return 0  # the arm of a switch that is not in use
+            return unused  # the arm of a switch that is not in use
         siblings = {field.name: getattr(self, field.name) for field in self.FIELDS}
         sized = next(inner for inner in inner_words(word) if size_expression(inner) is expression)
         measured = measure(sized, value, siblings)
@@ -183,7 +189,7 @@ class WireStruct:
 
     def replace(self, **changes: Any) -> Self:
         """Return a copy with other values; lengths and counts fill themselves again unless they are among them."""
-        automatic = {name for name, _, _ in self._AUTO}
+        automatic = {name for name, *_ in (*self._AUTO, *self._PADDING)}
         kept = {
             field.name: getattr(self, field.name)
             for field in self.FIELDS
@@ -261,6 +267,7 @@ def message(cls: type[C]) -> type[C]:
     )
     made.GIVEN = frozenset(_given_names(made.FIELDS))
     made.HAS_SECRETS = any(field.secret or any(s.HAS_SECRETS for s in _structs(field.type)) for field in made.FIELDS)
+    made._PADDING = tuple(_padding(made))
     found = tuple(_automatic(made))
     names = {name for name, _, _ in found}
     made._AUTO = tuple(sorted(found, key=lambda automatic: _rank(automatic, names)))
@@ -303,18 +310,26 @@ def _arm(word: WireType[Any], values: Any) -> WireType[Any]:
 def _automatic(cls: type[WireStruct]) -> Iterator[tuple[str, Field, Expression]]:
     """Find, for each AUTO field, the fields whose size or count refers to it."""
     for attribute in attrs.fields(cls):
-        if attribute.default is not AUTO:
+        if attribute.default is not AUTO or any(attribute.name == name for name, _ in cls._PADDING):
             continue
         symbol = Symbol(Scope.THIS, attribute.name)
         found = [
             (attribute.name, field, size)
             for field in cls.FIELDS
             for word in inner_words(field.type)
-            if (size := size_expression(word)) is not None and symbol in size.symbols()
+            if isinstance(size := size_expression(word), Linear) and symbol in size.symbols()
         ]
         if not found:
             raise TypeError(f"{cls.__name__}.{attribute.name} is AUTO, but no size or count refers to it")
         yield from found
+
+
+def _padding(cls: type[WireStruct]) -> Iterator[tuple[str, Expression]]:
+    """Find the AUTO fields of bytes, which fill themselves with zeros."""
+    for attribute, field in zip(attrs.fields(cls), cls.FIELDS, strict=True):
+        size = size_expression(field.type) if isinstance(field.type, Bytes) else None
+        if attribute.default is AUTO and size is not None:
+            yield attribute.name, size
 
 
 def _rank(automatic: tuple[str, Field, Expression], names: set[str]) -> tuple[bool, int]:

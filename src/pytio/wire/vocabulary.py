@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 import attrs
 
 from pytio.wire.enums import OpenEnum
-from pytio.wire.expressions import Computed, Expression, Linear, given
+from pytio.wire.expressions import Computed, Condition, Expression, Linear, given
 
 if TYPE_CHECKING:
     from pytio.wire.message import WireStruct
@@ -262,9 +262,12 @@ class Within(WireType[T]):
 
 @attrs.frozen
 class Switch(WireType[Any]):
-    """One of several words, by the value of an earlier field; no ``default`` means other values are errors."""
+    """One of several words, by the value of an earlier field; no ``default`` means other values are errors.
 
-    field: Linear
+    By a condition, the cases are 0 and 1.
+    """
+
+    field: Linear | Condition
     cases: Mapping[int, WireType[Any]]
     default: WireType[Any] | None = None
 
