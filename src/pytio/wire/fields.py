@@ -37,6 +37,7 @@ class Field:
         when: the condition under which the field is there; None for always.
         constant: the only legal value of a ``fixed`` field, else None.
         secret: whether the value is key material.
+        automatic: whether it fills itself, so that it says nothing that other fields do not.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Field:
     when: Condition | None = None
     constant: Any = None
     secret: bool = False
+    automatic: bool = False
 
     @property
     def is_reserved(self) -> bool:

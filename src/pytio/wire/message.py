@@ -263,7 +263,8 @@ def message(cls: type[C]) -> type[C]:
     made = attrs.define(cls, frozen=True, kw_only=True, slots=True, auto_attribs=True)
     made.NAME = _upper_snake(cls.__name__)
     made.FIELDS = tuple(
-        attrs.evolve(attribute.metadata[METADATA_KEY], name=attribute.name) for attribute in attrs.fields(made)
+        attrs.evolve(attribute.metadata[METADATA_KEY], name=attribute.name, automatic=attribute.default is AUTO)
+        for attribute in attrs.fields(made)
     )
     made.GIVEN = frozenset(_given_names(made.FIELDS))
     made.HAS_SECRETS = any(field.secret or any(s.HAS_SECRETS for s in _structs(field.type)) for field in made.FIELDS)
