@@ -1,0 +1,147 @@
+"""Classic pcap files: both byte orders, microseconds and nanoseconds, read as a stream, any size.
+
+Document: the libpcap file format (pcap-savefile). A file that ends inside a record yields that record with what is
+there and says so; only a file that is no pcap file at all raises.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import BinaryIO, Final, Literal
+
+import attrs
+
+from pytio.capture.frames import Frame, LinkType, Problem, read_exactly
+from pytio.errors import CaptureError
+from pytio.wire import U16, U16BE, U32, U32BE, WireStruct, message, wire
+
+__all__ = (
+    "MAGICS",
+    "FileHeader",
+    "FileHeaderBE",
+    "RecordHeader",
+    "RecordHeaderBE",
+    "pcap_header",
+    "pcap_record",
+    "read_pcap",
+)
+
+_NS_PER_S: Final = 1_000_000_000
+_NS_PER_US: Final = 1_000
+_MAGIC_BYTES: Final = 4
+_MICROSECONDS: Final = 0xA1B2C3D4
+_NANOSECONDS: Final = 0xA1B23C4D
+_LINK_TYPE_MASK: Final = 0x0FFFFFFF  # the top nibble says how long the link's own checksum is
+
+MAGICS: Final = {
+    magic.to_bytes(_MAGIC_BYTES, order): (order, unit)
+    for magic, unit in ((_MICROSECONDS, _NS_PER_US), (_NANOSECONDS, 1))
+    for order in ("little", "big")
+}
+"""The first four bytes of a file, to its byte order and the nanoseconds in a unit of its sub-second field."""
+
+
+@message
+class FileHeader(WireStruct, errors=CaptureError):
+    """The 24 bytes at the start of a file, little-endian."""
+
+    magic: int = wire(U32, default=_MICROSECONDS)
+    version_major: int = wire(U16, default=2)
+    version_minor: int = wire(U16, default=4)
+    reserved_zone: int = wire(U32, default=0)
+    reserved_accuracy: int = wire(U32, default=0)
+    snapshot_size: int = wire(U32, default=65536)
+    link_type: int = wire(U32)
+
+
+@message
+class FileHeaderBE(WireStruct, errors=CaptureError):
+    """The 24 bytes at the start of a file, big-endian."""
+
+    magic: int = wire(U32BE, default=_MICROSECONDS)
+    version_major: int = wire(U16BE, default=2)
+    version_minor: int = wire(U16BE, default=4)
+    reserved_zone: int = wire(U32BE, default=0)
+    reserved_accuracy: int = wire(U32BE, default=0)
+    snapshot_size: int = wire(U32BE, default=65536)
+    link_type: int = wire(U32BE)
+
+
+@message
+class RecordHeader(WireStruct, errors=CaptureError):
+    """The 16 bytes before each packet, little-endian."""
+
+    seconds: int = wire(U32)
+    fraction: int = wire(U32, default=0)
+    captured_size: int = wire(U32)
+    original_size: int = wire(U32)
+
+
+@message
+class RecordHeaderBE(WireStruct, errors=CaptureError):
+    """The 16 bytes before each packet, big-endian."""
+
+    seconds: int = wire(U32BE)
+    fraction: int = wire(U32BE, default=0)
+    captured_size: int = wire(U32BE)
+    original_size: int = wire(U32BE)
+
+
+@attrs.frozen
+class _Format:
+    order: Literal["little", "big"]
+    fraction_ns: int
+
+    @property
+    def file_header(self) -> type[FileHeader] | type[FileHeaderBE]:
+        return FileHeader if self.order == "little" else FileHeaderBE
+
+    @property
+    def record_header(self) -> type[RecordHeader] | type[RecordHeaderBE]:
+        return RecordHeader if self.order == "little" else RecordHeaderBE
+
+
+def read_pcap(stream: BinaryIO) -> Iterator[Frame]:
+    """Yield the frames of a file, from its first byte on.
+
+    Raises:
+        CaptureError: the file does not begin with a pcap header.
+    """
+    raw = read_exactly(stream, FileHeader.minimum_size())
+    known = MAGICS.get(raw[:_MAGIC_BYTES])
+    if known is None:
+        raise CaptureError("not a pcap file: unknown magic number", raw, 0, "FileHeader.magic")
+    order, fraction_ns = known
+    layout = _Format("little" if order == "little" else "big", fraction_ns)
+    link_type = LinkType(layout.file_header.parse(raw).link_type & _LINK_TYPE_MASK)
+    number = 0
+    while raw := read_exactly(stream, RecordHeader.minimum_size()):
+        number += 1
+        yield _frame(stream, raw, number, link_type, layout)
+
+
+def _frame(stream: BinaryIO, raw: bytes, number: int, link_type: LinkType, layout: _Format) -> Frame:
+    if len(raw) < RecordHeader.minimum_size():
+        cut = Problem(0, f"the file ends inside the record header, after {len(raw)} bytes")
+        return Frame(number, 0, link_type, b"", 0, problem=cut)
+    header = layout.record_header.parse(raw)
+    data = read_exactly(stream, header.captured_size)
+    problem: Problem | None = None
+    if len(data) < header.captured_size:
+        problem = Problem(len(data), f"the file ends inside the record: {len(data)} of {header.captured_size} bytes")
+    time_ns = header.seconds * _NS_PER_S + header.fraction * layout.fraction_ns
+    return Frame(number, time_ns, link_type, data, header.original_size, problem=problem)
+
+
+def pcap_header(link_type: int) -> bytes:
+    """Return a file header: little-endian, microseconds."""
+    return FileHeader(link_type=link_type).build()
+
+
+def pcap_record(data: bytes, time_ns: int = 0) -> bytes:
+    """Return one record, header and packet, for a file that `pcap_header` began."""
+    seconds, rest = divmod(time_ns, _NS_PER_S)
+    header = RecordHeader(
+        seconds=seconds, fraction=rest // _NS_PER_US, captured_size=len(data), original_size=len(data)
+    )
+    return header.build() + data

@@ -1,0 +1,158 @@
+"""What one captured frame turned out to be: its layers, outermost first, and what was remarkable about them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import Any, Final
+
+import attrs
+
+from pytio.capture.frames import Problem
+from pytio.wire import WireStruct
+
+__all__ = ("Check", "Direction", "Layer", "Record")
+
+
+class Direction(Enum):
+    """Who sent a record; a record whose bytes do not tell has None."""
+
+    REQUEST = "request"
+    RESPONSE = "response"
+
+
+@attrs.frozen
+class Layer:
+    """One layer of a record.
+
+    Attributes:
+        name: ``doe``, ``mctp``, ``secured``, ``spdm``, ``idekm``, ``tdisp`` and so on.
+        data: the layer's own bytes, decrypted where they travelled in a secured record, without padding.
+        message: the message, or None where the bytes did not decode or the layer is opaque.
+        facts: what the layer says beside its message: version, code, session id.
+        title: the message's specification name, known even where the rest did not decode.
+        secret: whether the bytes hold key material.
+    """
+
+    name: str
+    data: bytes = attrs.field(repr=lambda data: f"<{len(data)} bytes>")
+    message: WireStruct | None = None
+    facts: Mapping[str, Any] = attrs.field(factory=dict)
+    title: str | None = None
+
+    @property
+    def has_secrets(self) -> bool:
+        """Whether the bytes hold key material."""
+        return self.message is not None and self.message.HAS_SECRETS
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the layer as plain data, as the JSON contract lays it out."""
+        plain: dict[str, Any] = {"layer": self.name, **self.facts}
+        if self.title is not None:
+            plain["message"] = self.title
+        if self.message is not None:
+            hidden = {"version", *_CODE_FIELDS.get(self.name, ())}
+            fields = self.message.to_dict()
+            plain["fields"] = {name: value for name, value in fields.items() if name not in hidden}
+        return plain
+
+
+_CODE_FIELDS: Final = {
+    "spdm": ("code",),
+    "tdisp": ("message_type",),
+    "idekm": ("object_id",),
+}
+"""Fields that ``facts`` and ``title`` already say."""
+
+
+@attrs.frozen
+class Check:
+    """A signature, HMAC or MAC that was checked.
+
+    Attributes:
+        check: what was checked.
+        ok: whether it holds.
+        pieces: what was covered, where it does not.
+    """
+
+    check: str
+    ok: bool
+    pieces: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the check as plain data."""
+        plain: dict[str, Any] = {"check": self.check, "ok": self.ok}
+        return plain | ({"pieces": list(self.pieces)} if self.pieces else {})
+
+
+@attrs.frozen
+class Record:
+    """One entry of a trace.
+
+    Attributes:
+        number: position in the capture, from 1.
+        time_ns: time of capture in nanoseconds since 1970.
+        interface: the capture's name for where it was taken, if it has one.
+        transport: ``pci-doe``, ``mctp``, ``tcp``, or None for foreign traffic.
+        direction: who sent it, or None where the bytes do not tell.
+        layers: what it is made of, outermost first.
+        notes: remarks, such as reserved bits that are set.
+        problems: bytes that did not decode.
+        checks: what was verified.
+    """
+
+    number: int
+    time_ns: int
+    interface: str | None
+    transport: str | None
+    direction: Direction | None
+    layers: tuple[Layer, ...]
+    data: bytes = attrs.field(repr=False)
+    notes: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    checks: tuple[Check, ...] = ()
+
+    @property
+    def message(self) -> WireStruct | None:
+        """The innermost message that decoded."""
+        return next((layer.message for layer in reversed(self.layers) if layer.message is not None), None)
+
+    @property
+    def session_id(self) -> int | None:
+        """The id of the session that the record travelled in."""
+        return next((layer.facts["session_id"] for layer in self.layers if "session_id" in layer.facts), None)
+
+    @property
+    def is_decrypted(self) -> bool | None:
+        """Whether a secured record was opened; None for a record in the clear."""
+        return next((layer.facts["decrypted"] for layer in self.layers if "decrypted" in layer.facts), None)
+
+    def layer(self, name: str) -> Layer | None:
+        """Return the innermost layer of that name."""
+        return next((layer for layer in reversed(self.layers) if layer.name == name), None)
+
+    def summary(self) -> str:
+        """Return one line: number, transport, direction, session, and what was said."""
+        from pytio.capture.render import summary_line
+
+        return summary_line(self)
+
+    def show(self) -> str:
+        """Return every layer as a text tree."""
+        from pytio.capture.render import record_tree
+
+        return record_tree(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the record as plain data, as the JSON contract lays it out."""
+        return {
+            "record": self.number,
+            "time_ns": self.time_ns,
+            "interface": self.interface,
+            "transport": self.transport,
+            "direction": self.direction.value if self.direction else None,
+            "layers": [layer.to_dict() for layer in self.layers],
+            "notes": list(self.notes),
+            "problems": [{"offset": problem.offset, "reason": problem.reason} for problem in self.problems],
+            "checks": [check.to_dict() for check in self.checks],
+        }

@@ -1,0 +1,189 @@
+"""Records as text: one line, a tree, or annotated hex.
+
+Knows layers and messages in general, no protocol in particular: whatever the field list of a message says, it shows.
+Plain ASCII; colour is an ANSI style around a part of a line, and the caller decides whether to have any.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import Enum, IntEnum
+from typing import Any, Final
+
+from pytio.capture.records import Direction, Layer, Record
+from pytio.wire import WireFlag, WireStruct, layout
+
+__all__ = ("Style", "annotated_hex", "brief_fields", "hex_rows", "record_tree", "styled", "summary_line")
+
+_SHORT_BYTES: Final = 8
+_MANY_FLAGS: Final = 4
+_ROW_BYTES: Final = 16
+_ARROWS: Final = {Direction.REQUEST: "->", Direction.RESPONSE: "<-", None: "--"}
+_CARRIERS: Final = frozenset({"doe", "mctp", "tcp", "socket", "secured"})
+"""Layers that the line's own columns already tell of, when something decoded inside them."""
+
+
+class Style(Enum):
+    """ANSI styles by what they mark."""
+
+    REQUEST = "36"
+    RESPONSE = "32"
+    SESSION = "33"
+    QUIET = "2"
+    PROBLEM = "31"
+
+
+def styled(text: str, style: Style | None, *, colour: bool) -> str:
+    """Return ``text`` in a style, if there is one and colour is wanted."""
+    return f"\x1b[{style.value}m{text}\x1b[0m" if colour and style is not None else text
+
+
+def summary_line(record: Record, *, colour: bool = False) -> str:
+    """Return one line: number, transport, direction, session, what was said, and what is wrong with it."""
+    style = {Direction.REQUEST: Style.REQUEST, Direction.RESPONSE: Style.RESPONSE}.get(
+        record.direction or Direction.REQUEST
+    )
+    parts = [
+        styled(f"{record.number:>6}", Style.QUIET, colour=colour),
+        f"{record.transport or '?':<7}",
+        styled(_ARROWS[record.direction], style if record.direction else None, colour=colour),
+    ]
+    if record.session_id is not None:
+        parts.append(styled(f"[{record.session_id:08x}]", Style.SESSION, colour=colour))
+    parts.append(_said(record))
+    if record.problems:
+        problem = record.problems[0]
+        parts.append(styled(f"!! offset {problem.offset}: {problem.reason}", Style.PROBLEM, colour=colour))
+    return " ".join(part for part in parts if part)
+
+
+def _said(record: Record) -> str:
+    if record.is_decrypted is False:
+        secured = record.layer("secured")
+        return f"encrypted, {len(secured.data) if secured else 0} bytes"
+    told = [layer for layer in record.layers if layer.name not in _CARRIERS] or list(record.layers[-1:])
+    if not told:
+        return f"{len(record.data)} bytes"
+    inner = told[-1]
+    if inner.name in ("idekm", "tdisp") or (len(told) > 1 and inner.message is None):
+        told = told[:-2] + [inner]  # the vendor-defined wrapper adds nothing to what is inside
+    names = " > ".join(_title(layer, first=position == 0) for position, layer in enumerate(told))
+    fields = brief_fields(inner.message) if inner.message is not None else ""
+    return f"{names} {fields}".rstrip()
+
+
+def _title(layer: Layer, *, first: bool) -> str:
+    name = layer.title or f"{len(layer.data)} bytes"
+    version = layer.facts.get("version")
+    if layer.name != "spdm":
+        return f"{layer.name.upper()} {name}"
+    return f"SPDM {version} {name}" if first else name
+
+
+def brief_fields(message: WireStruct) -> str:
+    """Return the fields that make a message different from others of its kind, as ``name=value`` on one line."""
+    told = []
+    for field in message.FIELDS:
+        if (
+            field.is_reserved
+            or field.automatic
+            or field.secret
+            or field.constant is not None
+            or field.name == "version"
+        ):
+            continue
+        text = _brief(getattr(message, field.name))
+        if text is not None:
+            told.append(field.name if text is True else f"{field.name}={text}")
+    return " ".join(told)
+
+
+def _brief(value: Any) -> str | bool | None:
+    if isinstance(value, bool):
+        return value or None
+    if isinstance(value, WireFlag):
+        names = value.names()
+        return f"{int(value):#x}" if len(names) > _MANY_FLAGS else "|".join(names) or None
+    if isinstance(value, IntEnum):
+        return value.name
+    if isinstance(value, int):
+        return str(value) if abs(value) < _ROW_BYTES else f"{value:#x}"
+    if isinstance(value, bytes):
+        return value.hex() if 0 < len(value) <= _SHORT_BYTES else None
+    if isinstance(value, tuple):
+        return f"{len(value)}x" if value else None
+    return str(value) if type(value).__str__ is not object.__str__ else None
+
+
+def record_tree(record: Record, *, colour: bool = False) -> str:
+    """Return the summary line, then every layer with its fields, then remarks."""
+    lines = [summary_line(record, colour=colour)]
+    for layer in record.layers:
+        lines.extend(_indented(_layer_text(layer)))
+    lines.extend(_indented("\n".join(_remarks(record))))
+    return "\n".join(lines)
+
+
+def _layer_text(layer: Layer) -> str:
+    facts = " ".join(f"{name}={_fact(name, value)}" for name, value in layer.facts.items())
+    if layer.message is None:
+        title = layer.title or f"({len(layer.data)} bytes)"
+        return f"{layer.name} {title} {facts}".rstrip()
+    return (
+        f"{layer.name} {facts} {layer.message.show()}".replace("  ", " ", 1)
+        if not facts
+        else (f"{layer.name} {facts}\n{layer.message.show()}")
+    )
+
+
+def _fact(name: str, value: Any) -> str:
+    return f"{value:08x}" if name == "session_id" else str(value)
+
+
+def _remarks(record: Record) -> Iterator[str]:
+    for note in record.notes:
+        yield f"note: {note}"
+    for problem in record.problems:
+        yield f"problem at offset {problem.offset}: {problem.reason}"
+    for check in record.checks:
+        yield f"check: {check.check}: {'ok' if check.ok else 'FAILED'}"
+
+
+def _indented(text: str) -> list[str]:
+    return [f"        {line}".rstrip() for line in text.splitlines()]
+
+
+def annotated_hex(record: Record, *, colour: bool = False) -> str:
+    """Return the summary line, the frame in hex, and every decoded layer's bytes with the field that they are."""
+    lines = [summary_line(record, colour=colour), *_indented(f"frame ({len(record.data)} bytes)")]
+    lines.extend(_indented("\n".join(hex_rows(record.data))))
+    for layer in record.layers:
+        if layer.message is None:
+            continue
+        lines.extend(_indented(f"{layer.name} {layer.title or ''}"))
+        lines.extend(_indented("\n".join(_field_rows(layer.message))))
+    lines.extend(_indented("\n".join(_remarks(record))))
+    return "\n".join(lines)
+
+
+def _field_rows(message: WireStruct) -> Iterator[str]:
+    raw = message.build()
+    shown: set[tuple[int, int]] = set()
+    for span in layout(message):
+        is_inner = hasattr(span.value, "FIELDS") or (isinstance(span.value, tuple) and span.value)
+        if span.value is None or is_inner or span.start == span.end:
+            continue
+        if span.field is not None and span.field.secret:
+            yield f"  {span.start:04x}  {'(secret)':<47}  {span.name}"
+            continue
+        repeated = (span.start, span.end) in shown  # bits that share their bytes with the field before
+        shown.add((span.start, span.end))
+        rows = ["  " + " " * 53] if repeated else list(hex_rows(raw[span.start : span.end], span.start))
+        yield f"{rows[0]:<55}  {span.name}"
+        yield from rows[1:]
+
+
+def hex_rows(data: bytes, base: int = 0) -> Iterator[str]:
+    """Yield ``data`` as hex, sixteen bytes a row, with offsets that count from ``base``."""
+    for start in range(0, len(data), _ROW_BYTES):
+        yield f"  {base + start:04x}  {data[start : start + _ROW_BYTES].hex(' ')}"

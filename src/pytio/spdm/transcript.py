@@ -1,0 +1,294 @@
+"""What has been said on a connection, kept the way signatures and HMACs need it (DSP0274, transcript rules).
+
+Every value that is signed or MACed is asked for as a tuple of `Piece`: which bytes, of which message, and the rule that
+put them there. This file knows what enters a transcript and what resets one. It computes no digest, checks nothing, and
+does not know who asks: requester, responder and a decoder that only listens use the same object.
+
+Messages come in unchunked, without transport framing, and trimmed to their true length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Final
+
+import attrs
+
+from pytio.spdm.codes import SpdmCode, SpdmVersion
+
+__all__ = ("Piece", "SessionTranscript", "Transcript", "joined")
+
+
+@attrs.frozen
+class Piece:
+    """A run of bytes that a signature or an HMAC covers."""
+
+    what: str
+    """The message, or the value in its place, such as the hash of a certificate chain."""
+    data: bytes = attrs.field(repr=lambda data: f"<{len(data)} bytes>")
+    """The bytes."""
+    rule: str
+    """The transcript part that they belong to, by the name the specification's formulas use."""
+    source: int | None = None
+    """The number of the message on the connection, or of the captured record."""
+
+
+Pieces = tuple[Piece, ...]
+
+
+def joined(pieces: Pieces) -> bytes:
+    """Return the transcript itself: the pieces' bytes, one after the other."""
+    return b"".join(piece.data for piece in pieces)
+
+
+_VCA: Final = frozenset(
+    {
+        SpdmCode.GET_VERSION,
+        SpdmCode.VERSION,
+        SpdmCode.GET_CAPABILITIES,
+        SpdmCode.CAPABILITIES,
+        SpdmCode.NEGOTIATE_ALGORITHMS,
+        SpdmCode.ALGORITHMS,
+    }
+)
+_CERTIFICATES: Final = frozenset(
+    {SpdmCode.GET_DIGESTS, SpdmCode.DIGESTS, SpdmCode.GET_CERTIFICATE, SpdmCode.CERTIFICATE}
+)
+_SKIP_CHALLENGE: Final = frozenset(
+    {
+        SpdmCode.GET_MEASUREMENTS,
+        SpdmCode.KEY_EXCHANGE,
+        SpdmCode.FINISH,
+        SpdmCode.PSK_EXCHANGE,
+        SpdmCode.PSK_FINISH,
+        SpdmCode.KEY_UPDATE,
+        SpdmCode.HEARTBEAT,
+        SpdmCode.GET_ENCAPSULATED_REQUEST,
+        SpdmCode.DELIVER_ENCAPSULATED_RESPONSE,
+        SpdmCode.END_SESSION,
+        SpdmCode.GET_MEASUREMENT_EXTENSION_LOG,
+    }
+)
+"""Requests that say the requester will not complete the challenge that B was collected for."""
+
+_VERSION_OFFSET: Final = 0
+_CODE_OFFSET: Final = 1
+_REQUEST_BIT: Final = 0x80
+
+
+class Transcript:
+    """The connection's part: VCA, the certificate and challenge exchanges of both directions, measurements.
+
+    ``context`` is whatever identifies the session a message travels in, None outside any. ``encapsulated`` marks the
+    inner messages of the encapsulated flow, where the responder asks.
+    """
+
+    def __init__(self) -> None:
+        self._restart()
+
+    def _restart(self) -> None:
+        self._vca: list[Piece] = []
+        self._b: list[Piece] = []
+        self._mut_b: list[Piece] = []
+        self._measurements: dict[Hashable, list[Piece]] = {}
+        self._asked: dict[tuple[Hashable, bool], Piece] = {}
+        self._authenticated = False
+        self._digests_window = False
+        self.first_digests: Piece | None = None
+
+    @property
+    def vca(self) -> Pieces:
+        """The pieces of GET_VERSION to ALGORITHMS, as far as they were said."""
+        return tuple(self._vca)
+
+    @property
+    def version(self) -> int:
+        """The version byte of the newest VCA message: the negotiated version, once that is settled."""
+        return self._vca[-1].data[_VERSION_OFFSET] if self._vca else SpdmVersion.V1_0
+
+    def request(
+        self, raw: bytes, *, context: Hashable = None, encapsulated: bool = False, source: int | None = None
+    ) -> None:
+        """Take note of a request."""
+        code = SpdmCode(raw[_CODE_OFFSET])
+        if code is SpdmCode.GET_VERSION:
+            self._restart()
+        piece = Piece(code.name, raw, _rule(code, encapsulated), source)
+        self._asked[context, encapsulated] = piece
+        if encapsulated:
+            if code in _CERTIFICATES and context is None:
+                self._mut_b.append(piece)
+            return
+        self._reset_by(code, context)
+        if code in _VCA:
+            self._vca.append(piece)
+        elif code in _CERTIFICATES and context is None:
+            self._b.append(piece)
+
+    def _reset_by(self, code: SpdmCode, context: Hashable) -> None:
+        if code is not SpdmCode.GET_MEASUREMENTS:
+            self._measurements.pop(context, None)
+        if code is not SpdmCode.GET_DIGESTS and code not in _VCA:
+            self._digests_window = False
+        if code is SpdmCode.GET_DIGESTS and context is None:
+            self._b.clear()
+        if code in _SKIP_CHALLENGE and not self._authenticated:
+            self._b.clear()
+        if code is SpdmCode.GET_ENCAPSULATED_REQUEST:
+            self._mut_b.clear()
+
+    def response(
+        self,
+        raw: bytes,
+        *,
+        context: Hashable = None,
+        encapsulated: bool = False,
+        signature_size: int = 0,
+        source: int | None = None,
+    ) -> None:
+        """Take note of a response whose last ``signature_size`` bytes are a signature."""
+        code = SpdmCode(raw[_CODE_OFFSET])
+        piece = Piece(code.name, raw, _rule(code, encapsulated), source)
+        if encapsulated:
+            if code in _CERTIFICATES and context is None:
+                self._mut_b.append(piece)
+        elif code in _VCA:
+            self._vca.append(piece)
+            self._digests_window = code is SpdmCode.ALGORITHMS
+        elif code in _CERTIFICATES:
+            self._take_certificates(code, piece, context)
+        elif code is SpdmCode.CHALLENGE_AUTH:
+            self._b.clear()
+            self._authenticated = True
+        elif (asked := self._asked.get((context, False))) and asked.what == SpdmCode.GET_MEASUREMENTS.name:
+            self._take_measurements(code, piece, asked, context, signature_size)
+
+    def _take_certificates(self, code: SpdmCode, piece: Piece, context: Hashable) -> None:
+        if context is None:
+            self._b.append(piece)
+        if code is SpdmCode.DIGESTS:
+            if self._digests_window:
+                self.first_digests = attrs.evolve(piece, rule="D")
+            self._digests_window = False
+
+    def _take_measurements(
+        self, code: SpdmCode, piece: Piece, asked: Piece, context: Hashable, signature_size: int
+    ) -> None:
+        if code is SpdmCode.MEASUREMENTS and not signature_size:
+            self._measurements.setdefault(context, []).extend((asked, piece))
+        else:  # a signature closes the transcript, an error discards it
+            self._measurements.pop(context, None)
+
+    def m1m2(self, unsigned: bytes, *, encapsulated: bool = False, source: int | None = None) -> Pieces:
+        """Return what CHALLENGE_AUTH signs; ``unsigned`` is that message up to its signature.
+
+        A ‖ B ‖ C; for the requester's own answer mutB ‖ mutC, from 1.2 on with A before them.
+        """
+        rule = "mutC" if encapsulated else "C"
+        asked = self._asked.get((None, encapsulated))
+        challenge = (attrs.evolve(asked, rule=rule),) if asked else ()
+        has_vca = not encapsulated or self.version >= SpdmVersion.V1_2
+        before = self._mut_b if encapsulated else self._b
+        answer = Piece(SpdmCode.CHALLENGE_AUTH.name, unsigned, rule, source)
+        return (*(self._vca if has_vca else ()), *before, *challenge, answer)
+
+    def l1l2(self, unsigned: bytes, *, context: Hashable = None, source: int | None = None) -> Pieces:
+        """Return what MEASUREMENTS signs: every measurement exchange since the last reset, from 1.2 on after A."""
+        vca = self._vca if self.version >= SpdmVersion.V1_2 else ()
+        asked = self._asked.get((context, False))
+        answer = Piece(SpdmCode.MEASUREMENTS.name, unsigned, "L", source)
+        return (*vca, *self._measurements.get(context, ()), *((asked,) if asked else ()), answer)
+
+    def il1il2(
+        self, unsigned: bytes, *, context: Hashable = None, encapsulated: bool = False, source: int | None = None
+    ) -> Pieces:
+        """Return what ENDPOINT_INFO signs: A and this one exchange."""
+        asked = self._asked.get((context, encapsulated))
+        answer = Piece(SpdmCode.ENDPOINT_INFO.name, unsigned, "E", source)
+        return (*self._vca, *((asked,) if asked else ()), answer)
+
+
+def _rule(code: SpdmCode, encapsulated: bool) -> str:
+    if code in _VCA:
+        return "A"
+    if code in _CERTIFICATES:
+        return "mutB" if encapsulated else "B"
+    if code in (SpdmCode.GET_MEASUREMENTS, SpdmCode.MEASUREMENTS):
+        return "L"
+    return "E" if code in (SpdmCode.GET_ENDPOINT_INFO, SpdmCode.ENDPOINT_INFO) else "C"
+
+
+@attrs.define
+class SessionTranscript:
+    """One session's part: TH at each of its stages.
+
+    Built when KEY_EXCHANGE or PSK_EXCHANGE has been answered; FINISH and its response are added when they come.
+    """
+
+    vca: Pieces
+    """A, as it stood."""
+    exchange: Piece
+    """KEY_EXCHANGE or PSK_EXCHANGE."""
+    response: Piece
+    """Its response, complete."""
+    signature_size: int = 0
+    """Bytes of signature in the response; 0 for PSK."""
+    verify_size: int = 0
+    """Bytes of ResponderVerifyData at the end of the response; 0 with the handshake in the clear."""
+    digests: Piece | None = None
+    """D: the first DIGESTS, in a multi-key connection."""
+    chain: Piece | None = None
+    """Ct: the hash of the responder's certificate chain, or of its raw public key; None for PSK."""
+    encapsulated_digests: Piece | None = None
+    """ED: the requester's first encapsulated DIGESTS of this session, in a multi-key connection."""
+    requester_chain: Piece | None = None
+    """CM: the hash of the requester's certificate chain; only with mutual authentication."""
+    finish: Piece | None = None
+    """FINISH or PSK_FINISH, complete."""
+    finish_response: Piece | None = None
+    """Its response, complete."""
+
+    def _common(self) -> Pieces:
+        return (*self.vca, *_present(self.digests, self.chain), self.exchange)
+
+    def _mutual(self) -> Pieces:
+        return _present(self.encapsulated_digests, self.requester_chain) if self.requester_chain else ()
+
+    def _cut(self, size: int) -> Piece:
+        return attrs.evolve(self.response, data=self.response.data[: len(self.response.data) - size])
+
+    def exchange_signature(self) -> Pieces:
+        """Return what the signature of KEY_EXCHANGE_RSP covers: TH up to that signature."""
+        return (*self._common(), self._cut(self.signature_size + self.verify_size))
+
+    def th1(self) -> Pieces:
+        """Return TH1, which the handshake secrets and ResponderVerifyData depend on."""
+        return (*self._common(), self._cut(self.verify_size))
+
+    def finish_signature(self, header: bytes, source: int | None = None) -> Pieces:
+        """Return what the signature of FINISH covers; ``header`` is that message up to its signature."""
+        finish = Piece(SpdmCode.FINISH.name, header, "F", source)
+        return (*self._common(), self.response, *self._mutual(), finish)
+
+    def finish_hmac(self, unverified: bytes, source: int | None = None) -> Pieces:
+        """Return what RequesterVerifyData covers; ``unverified`` is FINISH or PSK_FINISH up to it."""
+        finish = Piece(self._finish_name(), unverified, "F", source)
+        return (*self._common(), self.response, *self._mutual(), finish)
+
+    def finish_response_hmac(self, unverified: bytes, source: int | None = None) -> Pieces:
+        """Return what the ResponderVerifyData of FINISH_RSP covers; ``unverified`` is that message up to it."""
+        response = Piece(SpdmCode.FINISH_RSP.name, unverified, "F", source)
+        return (*self._common(), self.response, *self._mutual(), *_present(self.finish), response)
+
+    def th2(self) -> Pieces:
+        """Return TH2, which the data secrets depend on; without FINISH for a PSK session that has none."""
+        finish = _present(self.finish, self.finish_response)
+        return (*self._common(), self.response, *self._mutual(), *finish)
+
+    def _finish_name(self) -> str:
+        is_psk = self.exchange.what == SpdmCode.PSK_EXCHANGE.name
+        return (SpdmCode.PSK_FINISH if is_psk else SpdmCode.FINISH).name
+
+
+def _present(*pieces: Piece | None) -> Pieces:
+    return tuple(piece for piece in pieces if piece is not None)
