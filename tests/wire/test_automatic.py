@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from pytio.errors import EncodeError
 from pytio.wire import (
     AUTO,
     REST,
@@ -28,6 +31,16 @@ class Optional(WireStruct):
     version: int = wire(Byte)
     size: int | None = wire(U16, when=this.version >= 3, default=AUTO)
     data: bytes | None = wire(Bytes(this.size), when=this.version >= 3, default=None)
+
+
+@message
+class Defaulted(WireStruct):
+    """Two fields with a default, there from version 3 on."""
+
+    version: int = wire(Byte)
+    size: int | None = wire(Byte, when=this.version >= 3, default=AUTO)
+    data: bytes | None = wire(Bytes(this.size), when=this.version >= 3, default=b"")
+    reserved: int | None = wire(Byte, when=this.version >= 3, default=0)
 
 
 @message
@@ -89,6 +102,19 @@ def test_a_length_is_absent_with_what_it_measures() -> None:
     assert Optional(version=1).size is None
     check_wire(Optional, b"\x01", Optional(version=1))
     check_wire(Optional, b"\x03\x02\x00ab", Optional(version=3, data=b"ab"))
+
+
+def test_the_default_of_an_absent_field_is_absent() -> None:
+    check_wire(Defaulted, b"\x01", Defaulted(version=1))
+    check_wire(Defaulted, b"\x03\x00\x00", Defaulted(version=3))
+    assert Defaulted(version=1).replace(version=3) == Defaulted(version=3)
+    assert Defaulted(version=3).replace(version=1) == Defaulted(version=1)
+
+
+def test_a_value_that_does_not_belong_is_refused() -> None:
+    with pytest.raises(EncodeError, match="does not belong there") as caught:
+        Defaulted(version=1, reserved=7).build()
+    assert caught.value.field == "reserved"
 
 
 def test_a_length_without_what_it_measures_is_zero() -> None:

@@ -97,16 +97,24 @@ class _ConstantTime:
 
     __slots__ = ("_value",)
 
-    def __init__(self, value: bytes) -> None:
+    def __init__(self, value: Any) -> None:
         self._value = value
 
     def __eq__(self, other: object) -> bool:
-        import hmac  # only where secrets are compared; it would double the cost of importing a codec
-
-        return isinstance(other, _ConstantTime) and hmac.compare_digest(self._value, other._value)
+        return isinstance(other, _ConstantTime) and _same_secret(self._value, other._value)
 
     def __hash__(self) -> int:
         return 0
+
+
+def _same_secret(one: Any, other: Any) -> bool:
+    import hmac  # only where secrets are compared; it would double the cost of importing a codec
+
+    if isinstance(one, bytes | bytearray) and isinstance(other, bytes | bytearray):
+        return hmac.compare_digest(one, other)
+    if isinstance(one, tuple) and isinstance(other, tuple) and len(one) == len(other):
+        return all([_same_secret(left, right) for left, right in zip(one, other, strict=True)])  # all of them, always
+    return bool(one == other)
 
 
 def inner_words(word: WireType[Any]) -> Iterator[WireType[Any]]:

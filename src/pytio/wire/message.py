@@ -14,7 +14,7 @@ import attrs
 
 from pytio.errors import DecodeError, EncodeError
 from pytio.wire import derive, schema
-from pytio.wire.expressions import Expression, Linear, Scope, Symbol, solve
+from pytio.wire.expressions import Condition, Expression, Linear, Scope, Symbol, solve
 from pytio.wire.fields import AUTO, METADATA_KEY, Field, fixed, inner_words, size_expression, wire
 from pytio.wire.location import TroubleError, Window
 from pytio.wire.vocabulary import Array, Bits, Bytes, Nested, Switch, WireType, Within
@@ -70,6 +70,7 @@ class WireStruct:
     _READ: ClassVar[Any] = _Lazy(derive.reader)
     _WRITE: ClassVar[Any] = _Lazy(derive.writer)
     _AUTO: ClassVar[tuple[tuple[str, Field, Expression], ...]] = ()
+    _OPTIONAL: ClassVar[tuple[tuple[str, Condition, Any], ...]] = ()
     _PADDING: ClassVar[tuple[tuple[str, Expression], ...]] = ()
 
     def __init_subclass__(cls, errors: type[DecodeError] | None = None, msb_first: bool | None = None) -> None:
@@ -80,7 +81,13 @@ class WireStruct:
             cls.MSB_FIRST = msb_first
 
     def __attrs_post_init__(self) -> None:
-        """Fill the lengths and counts, and then the padding, that were left to themselves."""
+        """Fill what was left to itself: defaults of fields that may be absent, lengths and counts, then padding."""
+        for name, when, default in self._OPTIONAL:
+            value, is_there = getattr(self, name), self._holds(when)
+            if is_there and value is None:
+                object.__setattr__(self, name, default)
+            elif not is_there and value == default:
+                object.__setattr__(self, name, None)
         for name, field, expression in self._AUTO:
             if getattr(self, name) is AUTO:
                 object.__setattr__(self, name, self._solved(name, field, expression))
@@ -104,10 +111,10 @@ class WireStruct:
 
     def _is_absent(self, name: str) -> bool:
         when = next(field.when for field in self.FIELDS if field.name == name)
-        if when is None:
-            return False
-        by_caller = any(symbol.scope is Scope.GIVEN for symbol in when.symbols())
-        return by_caller or not when.evaluate(lambda symbol: int(getattr(self, symbol.name) or 0))
+        return when is not None and (_asks_caller(when) or not self._holds(when))
+
+    def _holds(self, when: Condition) -> bool:
+        return bool(when.evaluate(lambda symbol: int(getattr(self, symbol.name) or 0)))
 
     @classmethod
     def parse(cls, data: bytes | bytearray | memoryview, **given: int) -> Self:
@@ -272,6 +279,7 @@ def message(cls: type[C]) -> type[C]:
     found = tuple(_automatic(made))
     names = {name for name, _, _ in found}
     made._AUTO = tuple(sorted(found, key=lambda automatic: _rank(automatic, names)))
+    made._OPTIONAL = tuple(_optional(made, names))
     return made
 
 
@@ -331,6 +339,20 @@ def _padding(cls: type[WireStruct]) -> Iterator[tuple[str, Expression]]:
         size = size_expression(field.type) if isinstance(field.type, Bytes) else None
         if attribute.default is AUTO and size is not None:
             yield attribute.name, size
+
+
+def _optional(cls: type[WireStruct], automatic: set[str]) -> Iterator[tuple[str, Condition, Any]]:
+    """Find the fields that may be absent, whose default stands for them where they are there."""
+    for attribute in attrs.fields(cls):
+        when = attribute.metadata[METADATA_KEY].when
+        if when is None or attribute.default in (None, AUTO, attrs.NOTHING) or _asks_caller(when):
+            continue
+        if not any(symbol.name in automatic for symbol in when.symbols()):
+            yield attribute.name, when, attribute.default
+
+
+def _asks_caller(when: Condition) -> bool:
+    return any(symbol.scope is Scope.GIVEN for symbol in when.symbols())
 
 
 def _rank(automatic: tuple[str, Field, Expression], names: set[str]) -> tuple[bool, int]:
