@@ -1,0 +1,192 @@
+"""Directives that render what the code already knows, so that no table is kept by hand.
+
+``message-table MODULE``: every message of a module as its field list, from the schema.
+``code-table MODULE``: every enumeration and flag set of a module, with its values.
+``name-table MODULE``: every public name of a module, with the first sentence of its docstring.
+
+All three read what the module exports, in the order in which it defines it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from enum import Enum, Flag
+from types import ModuleType
+from typing import Any, ClassVar, TypeAlias
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.errors import PycodeError
+from sphinx.pycode import ModuleAnalyzer
+from sphinx.util.docutils import SphinxDirective
+
+from pytio.wire import WireStruct
+
+LITERAL = re.compile(r"(`+)(.+?)\1")
+Cell: TypeAlias = "str | nodes.Node"
+
+
+def prose(text: str) -> list[nodes.Node]:
+    """Return inline nodes for ``text``: what is between backticks becomes a literal, the rest stays as it is."""
+    parts = LITERAL.split(text)  # text, fence, literal, text, fence, literal, ... text
+    found: list[nodes.Node] = []
+    for plain, literal in zip(parts[::3], [*parts[2::3], ""], strict=True):
+        found += [nodes.Text(plain)] if plain else []
+        found += [nodes.literal(literal, literal)] if literal else []
+    return found
+
+
+def paragraphs(doc: str) -> Iterator[nodes.paragraph]:
+    """Yield a docstring's paragraphs up to its first section or indented part."""
+    for part in inspect.cleandoc(doc).split("\n\n"):
+        if part.startswith(" ") or re.match(r"\w+:\n", part) or part.rstrip().endswith("::"):
+            return
+        yield nodes.paragraph("", "", *prose(" ".join(part.split())))
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[Cell]], widths: Sequence[int]) -> nodes.table:
+    """Return a table; a text cell may hold literals between backticks, a column without any text is left out."""
+    body = [list(row) for row in rows]
+    kept = [column for column in range(len(head)) if any(row[column] != "" for row in body)]
+    group = nodes.tgroup("", *(nodes.colspec(colwidth=widths[column]) for column in kept), cols=len(kept))
+
+    def make_row(cells: Sequence[Cell]) -> nodes.row:
+        entries = (prose(cell) if isinstance(cell, str) else [cell] for cell in (cells[column] for column in kept))
+        return nodes.row("", *(nodes.entry("", nodes.paragraph("", "", *entry)) for entry in entries))
+
+    group += nodes.thead("", make_row(head))
+    group += nodes.tbody("", *(make_row(row) for row in body))
+    return nodes.table("", group)
+
+
+def literal(text: str) -> Cell:
+    """Return a literal cell, or an empty one."""
+    return nodes.literal(text, text) if text else ""
+
+
+class ModuleTable(SphinxDirective):
+    """What the three directives share: a module as the argument, its exports, and the comments beside assignments."""
+
+    required_arguments = 1
+    module: ModuleType
+
+    def run(self) -> list[nodes.Node]:
+        """Import the module and render it; a page that names what is not there is a warning, and so a failed build."""
+        try:
+            self.module = importlib.import_module(self.arguments[0])
+        except ImportError as error:
+            return [self.state.document.reporter.warning(str(error), line=self.lineno)]
+        found = list(self.render())
+        if not found:
+            message = f"{self.arguments[0]} has nothing that {self.name} could show"
+            return [self.state.document.reporter.warning(message, line=self.lineno)]
+        return found
+
+    def render(self) -> Iterator[nodes.Node]:
+        """Yield the nodes for ``self.module``."""
+        raise NotImplementedError
+
+    def exported(self, kind: type) -> Iterator[Any]:
+        """Yield the exported subclasses of ``kind``, in the order of their definition."""
+        names: tuple[str, ...] = self.module.__all__
+        classes = [value for value in (getattr(self.module, name) for name in names) if inspect.isclass(value)]
+        wanted = [cls for cls in classes if issubclass(cls, kind) and cls is not kind]
+        yield from sorted(wanted, key=lambda cls: (cls.__module__, inspect.getsourcelines(cls)[1]))
+
+    def heading(self, title: str, cls: type) -> Iterator[nodes.Node]:
+        """Yield a heading that can be linked to, and the docstring below it."""
+        rubric = nodes.rubric("", "", nodes.literal(title, title), ids=[nodes.make_id(f"{cls.__module__}-{title}")])
+        self.state.document.note_explicit_target(rubric, rubric)
+        yield rubric
+        yield from paragraphs(cls.__doc__ or "")
+
+    @staticmethod
+    def comments(module: str) -> dict[tuple[str, str], str]:
+        """Return what ``#:`` comments and strings under assignments say, by class and name."""
+        try:
+            found = ModuleAnalyzer.for_module(module).find_attr_docs()
+        except PycodeError:
+            return {}
+        return {key: " ".join(" ".join(lines).split()) for key, lines in found.items()}
+
+
+class MessageTable(ModuleTable):
+    """``message-table MODULE``: the messages of a module."""
+
+    HEAD: ClassVar = ("offset", "size", "field", "type", "present when", "meaning")
+    WIDTHS: ClassVar = (10, 10, 24, 24, 20, 40)
+
+    def render(self) -> Iterator[nodes.Node]:
+        """Yield heading, docstring and field list of each message."""
+        for message in self.exported(WireStruct):
+            comments = self.comments(message.__module__)
+            yield from self.heading(message.__name__, message)
+            rows = [
+                (offset, size, literal(name), literal(kind), literal(when), comments.get((message.__name__, name), ""))
+                for offset, size, name, kind, when in message.describe()
+            ]
+            yield table(self.HEAD, rows, self.WIDTHS) if rows else nodes.paragraph("", "It has no fields.")
+
+
+class CodeTable(ModuleTable):
+    """``code-table MODULE``: the enumerations of a module."""
+
+    HEAD: ClassVar = ("value", "name", "meaning")
+    WIDTHS: ClassVar = (12, 40, 60)
+
+    def render(self) -> Iterator[nodes.Node]:
+        """Yield heading, docstring and members of each enumeration; a flag shows its bit."""
+        for codes in self.exported(Enum):
+            comments = self.comments(codes.__module__)
+            yield from self.heading(codes.__name__, codes)
+            digits = max((len(f"{member.value:x}") for member in codes), default=1)
+            rows = [
+                (
+                    self.bit(member.value) if issubclass(codes, Flag) else f"0x{member.value:0{digits + digits % 2}x}",
+                    literal(name),
+                    comments.get((codes.__name__, name), ""),
+                )
+                for name, member in codes.__members__.items()
+            ]
+            yield table(self.HEAD, rows, self.WIDTHS)
+
+    @staticmethod
+    def bit(value: int) -> str:
+        """Return which bit a flag is, or its value where it is several."""
+        return f"bit {value.bit_length() - 1}" if value and value & (value - 1) == 0 else hex(value)
+
+
+class NameTable(ModuleTable):
+    """``name-table MODULE``: the public names of a module."""
+
+    def render(self) -> Iterator[nodes.Node]:
+        """Yield one table: name, first sentence."""
+        names: tuple[str, ...] = self.module.__all__
+        rows = [(literal(name), self.summary(name)) for name in names]
+        if rows:
+            yield table(("name", "what it is"), rows, (40, 80))
+
+    def summary(self, name: str) -> str:
+        """Return the first paragraph of a name's documentation, wherever it was defined."""
+        value = getattr(self.module, name)
+        if inspect.isclass(value) or inspect.isroutine(value) or inspect.ismodule(value):
+            return " ".join((inspect.getdoc(value) or "").partition("\n\n")[0].split())
+        homes = [module.__name__ for module in (self.module, *self.siblings()) if name in vars(module)]
+        return next((text for home in homes if (text := self.comments(home).get(("", name)))), "")
+
+    def siblings(self) -> list[ModuleType]:
+        """Return the loaded modules of this package, where a constant that it re-exports may be at home."""
+        inside = self.module.__name__ + "."
+        return [module for name, module in list(sys.modules.items()) if name.startswith(inside)]
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Register the directives."""
+    app.add_directive("message-table", MessageTable)
+    app.add_directive("code-table", CodeTable)
+    app.add_directive("name-table", NameTable)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
