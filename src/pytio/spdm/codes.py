@@ -33,6 +33,7 @@ __all__ = (
     "DeviceModes",
     "DmtfEventType",
     "EncapsulatedPayloadType",
+    "EndSessionAttributes",
     "EndpointInfoSubCode",
     "EventGroupAttributes",
     "KeyPairCapabilities",
@@ -334,6 +335,12 @@ class KeyUpdateOperation(OpenEnum):
     UPDATE_KEY = 1
     UPDATE_ALL_KEYS = 2
     VERIFY_NEW_KEY = 3
+
+
+class EndSessionAttributes(WireFlag):
+    """Attributes: param1 of END_SESSION."""
+
+    NEGOTIATED_STATE_PRESERVATION_INDICATOR = 1 << 0  #: set to have the responder clear what was negotiated
 
 
 class EncapsulatedPayloadType(OpenEnum):

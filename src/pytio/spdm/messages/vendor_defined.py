@@ -1,0 +1,54 @@
+"""VENDOR_DEFINED_REQUEST and VENDOR_DEFINED_RESPONSE: room for protocols of others, such as IDE_KM and TDISP (DSP0274).
+
+The payload stays bytes. Which of the two forms a message has is told by bit 7 of param1 alone; the specification knows
+the large one from 1.4.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pytio.spdm.codes import RegistryId, SpdmCode, SpdmVersion
+from pytio.spdm.messages.base import CODE, VERSION, SpdmMessage
+from pytio.wire import AUTO, U16, U32, Bit, Bits, Byte, Bytes, OpenCode, Switch, fixed, message, this, wire
+
+__all__ = ("VendorDefinedRequest", "VendorDefinedResponse")
+
+PAYLOAD_LENGTH: Final = Switch(this.is_large, {False: U16, True: U32})
+"""ReqLength, RespLength: 2 bytes in the small form, 4 bytes in the large one."""
+
+
+@message
+class VendorDefinedRequest(SpdmMessage):
+    """VENDOR_DEFINED_REQUEST."""
+
+    version: SpdmVersion = wire(VERSION)
+    code: SpdmCode = fixed(CODE, SpdmCode.VENDOR_DEFINED_REQUEST)
+    reserved_param1: int = wire(Bits(7), default=0)
+    is_large: bool = wire(Bit, default=False)
+    reserved_param2: int = wire(Byte, default=0)
+    standard_id: RegistryId = wire(OpenCode(U16, RegistryId))
+    vendor_id_length: int = wire(Byte, default=AUTO)
+    vendor_id: bytes = wire(Bytes(this.vendor_id_length), default=b"")
+    reserved: int | None = wire(U16, when=this.is_large, default=0)
+    """To be ignored: the reference implementation leaves bytes of an earlier message here."""
+    payload_length: int = wire(PAYLOAD_LENGTH, default=AUTO)
+    payload: bytes = wire(Bytes(this.payload_length), default=b"")
+
+
+@message
+class VendorDefinedResponse(SpdmMessage):
+    """VENDOR_DEFINED_RESPONSE."""
+
+    version: SpdmVersion = wire(VERSION)
+    code: SpdmCode = fixed(CODE, SpdmCode.VENDOR_DEFINED_RESPONSE)
+    reserved_param1: int = wire(Bits(7), default=0)
+    is_large: bool = wire(Bit, default=False)
+    reserved_param2: int = wire(Byte, default=0)
+    standard_id: RegistryId = wire(OpenCode(U16, RegistryId))
+    vendor_id_length: int = wire(Byte, default=AUTO)
+    vendor_id: bytes = wire(Bytes(this.vendor_id_length), default=b"")
+    reserved: int | None = wire(U16, when=this.is_large, default=0)
+    """To be ignored."""
+    payload_length: int = wire(PAYLOAD_LENGTH, default=AUTO)
+    payload: bytes = wire(Bytes(this.payload_length), default=b"")
