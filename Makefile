@@ -38,7 +38,7 @@ lint: $(READY)
 	$(BIN)/interrogate src
 
 docs: $(READY)
-	$(BIN)/sphinx-build -W --keep-going -n -b html docs docs/_build/html
+	$(BIN)/sphinx-build -W --keep-going -n $(SPHINXOPTS) -b html docs docs/_build/html
 
 bench: $(READY)
 	$(BIN)/pytest --bench tests/bench $(ARGS)

@@ -4,15 +4,15 @@
 ``code-table MODULE``: every enumeration and flag set of a module, with its values.
 ``name-table MODULE``: every public name of a module, with the first sentence of its docstring.
 
-All three read what the module exports, in the order in which it defines it.
+All three read what the module exports, in the order in which it defines it; of a package, what its modules export.
 """
 
 from __future__ import annotations
 
 import importlib
 import inspect
+import pkgutil
 import re
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum, Flag
 from types import ModuleType
@@ -24,7 +24,7 @@ from sphinx.errors import PycodeError
 from sphinx.pycode import ModuleAnalyzer
 from sphinx.util.docutils import SphinxDirective
 
-from pytio.wire import WireStruct
+from pytio.wire import Field, WireStruct
 
 LITERAL = re.compile(r"(`+)(.+?)\1")
 Cell: TypeAlias = "str | nodes.Node"
@@ -91,11 +91,16 @@ class ModuleTable(SphinxDirective):
         raise NotImplementedError
 
     def exported(self, kind: type) -> Iterator[Any]:
-        """Yield the exported subclasses of ``kind``, in the order of their definition."""
-        names: tuple[str, ...] = self.module.__all__
-        classes = [value for value in (getattr(self.module, name) for name in names) if inspect.isclass(value)]
+        """Yield the exported subclasses of ``kind``, module by module, in the order of their definition."""
+        names = [(module, name) for module in self.family() for name in getattr(module, "__all__", ())]
+        classes = {value: None for module, name in names if inspect.isclass(value := getattr(module, name))}
         wanted = [cls for cls in classes if issubclass(cls, kind) and cls is not kind]
         yield from sorted(wanted, key=lambda cls: (cls.__module__, inspect.getsourcelines(cls)[1]))
+
+    def family(self) -> list[ModuleType]:
+        """Return the module and, of a package, the modules in it."""
+        inside = pkgutil.iter_modules(getattr(self.module, "__path__", []), self.module.__name__ + ".")
+        return [self.module, *(importlib.import_module(found.name) for found in inside)]
 
     def heading(self, title: str, cls: type) -> Iterator[nodes.Node]:
         """Yield a heading that can be linked to, and the docstring below it."""
@@ -126,10 +131,16 @@ class MessageTable(ModuleTable):
             comments = self.comments(message.__module__)
             yield from self.heading(message.__name__, message)
             rows = [
-                (offset, size, literal(name), literal(kind), literal(when), comments.get((message.__name__, name), ""))
-                for offset, size, name, kind, when in message.describe()
+                (*row[:2], *map(literal, row[2:]), comments.get((message.__name__, field.name)) or self.constant(field))
+                for row, field in zip(message.describe(), message.FIELDS, strict=True)
             ]
             yield table(self.HEAD, rows, self.WIDTHS) if rows else nodes.paragraph("", "It has no fields.")
+
+    @staticmethod
+    def constant(field: Field) -> str:
+        """Return what the field of every such message holds, where that is so."""
+        value = field.constant
+        return "" if value is None else f"always `{getattr(value, 'name', value)}`"
 
 
 class CodeTable(ModuleTable):
@@ -175,13 +186,8 @@ class NameTable(ModuleTable):
         value = getattr(self.module, name)
         if inspect.isclass(value) or inspect.isroutine(value) or inspect.ismodule(value):
             return " ".join((inspect.getdoc(value) or "").partition("\n\n")[0].split())
-        homes = [module.__name__ for module in (self.module, *self.siblings()) if name in vars(module)]
+        homes = [module.__name__ for module in self.family() if name in vars(module)]
         return next((text for home in homes if (text := self.comments(home).get(("", name)))), "")
-
-    def siblings(self) -> list[ModuleType]:
-        """Return the loaded modules of this package, where a constant that it re-exports may be at home."""
-        inside = self.module.__name__ + "."
-        return [module for name, module in list(sys.modules.items()) if name.startswith(inside)]
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
