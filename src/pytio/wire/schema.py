@@ -15,7 +15,7 @@ from construct import Construct, Container, Struct, Subconstruct
 
 from pytio.wire.location import Located, Span, TroubleError, Window, naming, take
 from pytio.wire.vocabulary import Bits
-from pytio.wire.words import Constant, Present, member, to_construct
+from pytio.wire.words import Constant, Present, member, to_construct, whole
 
 if TYPE_CHECKING:
     from pytio.wire.fields import Field
@@ -142,12 +142,13 @@ class _BitRun(Construct):
         for field, bits, low in self._places:
             value = obj[field.name]
             with naming(field.name, self, stream, stream.tell()):
-                if not isinstance(value, int) or not 0 <= value < 1 << bits.width:
+                value = whole(value, "an integer", stream.tell())
+                if not 0 <= value < 1 << bits.width:
                     plural = "bit" if bits.width == 1 else "bits"
-                    raise TroubleError(f"{value!r} does not fit in {bits.width} {plural}", stream.tell())
+                    raise TroubleError(f"{value} does not fit in {bits.width} {plural}", stream.tell())
                 if bits.enum is not None and bits.enum is not bool:
                     member(bits.enum, value, stream.tell())
-            raw |= int(value) << low
+            raw |= value << low
         stream.write(raw.to_bytes(self._size, self._order))
         return obj
 

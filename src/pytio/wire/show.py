@@ -6,8 +6,9 @@ Offsets come from construct: the message is built and read back with a trace, si
 from __future__ import annotations
 
 import html
+from collections.abc import Iterator
 from enum import IntEnum, IntFlag
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytio.wire.enums import WireFlag
 from pytio.wire.expressions import Expression
@@ -40,17 +41,44 @@ def layout(message: WireStruct) -> list[Span]:
 def as_text(message: WireStruct, *, reveal: bool = False) -> str:
     """Return an aligned tree: offset, field, bytes, meaning."""
     raw = message.build()
-    spans = [span for span in layout(message) if span.value is not None]
-    names = ["  " * span.depth + span.name for span in spans]
-    name_width = max([_NAME_COLUMN_MINIMUM, *map(len, names)])
+    rows = list(_rows(message, raw, reveal))
+    name_width = max([_NAME_COLUMN_MINIMUM, *(_INDENT * row.depth + len(row.name) for row in rows)])
     lines = [f"{message.NAME} ({len(raw)} bytes)"]
-    for span, name in zip(spans, names, strict=True):
-        place = f"{span.start:04x}" + (f" {_bit_range(span.bits)}" if span.bits else "")
-        hidden = not reveal and span.field is not None and span.field.secret
-        content = "" if _is_inner(span.value) or hidden else _excerpt(raw[span.start : span.end])
-        meaning = f"({span.end - span.start} secret bytes)" if hidden else _meaning(span.value)
-        lines.append(f"  {place:<10}{name:<{name_width}}  {content:<25}{meaning}".rstrip())
+    for row in rows:
+        name = " " * _INDENT * row.depth + row.name
+        lines.append(f"  {row.place:<10}{name:<{name_width}}  {row.content:<25}{row.meaning}".rstrip())
     return "\n".join(lines)
+
+
+class _Row(NamedTuple):
+    """One line about one field."""
+
+    depth: int
+    place: str
+    name: str
+    content: str
+    meaning: str
+
+
+def _rows(message: WireStruct, raw: bytes, reveal: bool) -> Iterator[_Row]:
+    """Yield a row for each field that is there; of key material one row, which says how much of it there is."""
+    hidden_below: int | None = None
+    for span in layout(message):
+        if hidden_below is not None and span.depth > hidden_below:
+            continue
+        hidden_below = span.depth if span.field is not None and span.field.secret and not reveal else None
+        if span.value is None:
+            continue
+        place = f"{span.start:04x}" + (f" {_bit_range(span.bits)}" if span.bits else "")
+        if hidden_below is not None:
+            yield _Row(span.depth, place, span.name, "", _concealed(span.end - span.start))
+        else:
+            content = "" if _is_inner(span.value) else _excerpt(raw[span.start : span.end])
+            yield _Row(span.depth, place, span.name, content, _meaning(span.value))
+
+
+def _concealed(size: int) -> str:
+    return f"({size} secret bytes)"
 
 
 def _bit_range(bits: tuple[int, int]) -> str:
@@ -90,10 +118,16 @@ def _number(value: int) -> str:
 def as_dict(message: WireStruct, *, reveal: bool = False) -> dict[str, Any]:
     """Return the fields as plain data; reserved bytes too, constants too."""
     return {
-        field.name: f"({len(value)} secret bytes)" if field.secret and not reveal else _plain(value, reveal)
+        field.name: _concealed(_size(value)) if field.secret and not reveal else _plain(value, reveal)
         for field in message.FIELDS
         if (value := getattr(message, field.name)) is not None
     }
+
+
+def _size(secret: Any) -> int:
+    if isinstance(secret, tuple):
+        return sum(map(_size, secret))
+    return len(secret.build() if hasattr(secret, "FIELDS") else secret)
 
 
 def _plain(value: Any, reveal: bool) -> Any:
@@ -117,19 +151,11 @@ def _plain_number(value: int) -> Any:
 def as_html(message: WireStruct) -> str:
     """Return a table for notebooks; everything in it is escaped, key material is not shown."""
     raw = message.build()
-    rows = []
-    for span in layout(message):
-        if span.value is None:
-            continue
-        hidden = span.field is not None and span.field.secret
-        meaning = f"({span.end - span.start} secret bytes)" if hidden else _meaning(span.value)
-        content = "" if hidden or _is_inner(span.value) else _excerpt(raw[span.start : span.end])
-        place = f"{span.start:04x}" + (f" {_bit_range(span.bits)}" if span.bits else "")
-        indent = f'style="text-align:left;padding-left:{0.5 + span.depth}em"'
-        rows.append(
-            f"<tr><td>{place}</td><td {indent}>{html.escape(span.name)}</td>"
-            f"<td><code>{content}</code></td><td>{html.escape(meaning)}</td></tr>"
-        )
+    rows = [
+        f'<tr><td>{row.place}</td><td style="text-align:left;padding-left:{0.5 + row.depth}em">{html.escape(row.name)}</td>'
+        f"<td><code>{row.content}</code></td><td>{html.escape(row.meaning)}</td></tr>"
+        for row in _rows(message, raw, reveal=False)
+    ]
     head = "<tr><th>offset</th><th>field</th><th>bytes</th><th>meaning</th></tr>"
     caption = f"<caption>{html.escape(message.NAME)} ({len(raw)} bytes)</caption>"
     return f'<table class="pytio-message">{caption}<thead>{head}</thead><tbody>{"".join(rows)}</tbody></table>'

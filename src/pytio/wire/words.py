@@ -5,6 +5,7 @@ All of them read from a `Window`, report with `TroubleError`, and check on the w
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from enum import IntEnum
 from functools import singledispatch
@@ -33,7 +34,7 @@ from pytio.wire.vocabulary import (
 if TYPE_CHECKING:
     from pytio.wire.message import WireStruct
 
-__all__ = ("Constant", "Present", "measure", "member", "to_construct")
+__all__ = ("Constant", "Present", "measure", "member", "to_construct", "whole")
 
 
 def _values(context: Container) -> Callable[[Symbol], int]:
@@ -57,8 +58,8 @@ def _bind(expression: Expression, measured: int, context: Container, what: str, 
         for symbol in unknown[:1]:
             bound[symbol.name] = solve(expression, symbol, measured, values)
         expected = expression.evaluate(values)
-    except (ValueError, KeyError) as error:
-        raise TroubleError(str(error), offset) from None
+    except (LookupError, ArithmeticError, ValueError) as error:
+        raise TroubleError(str(error) if isinstance(error, ValueError) else f"no size is known: {expression}", offset) from None
     if expected != measured:
         raise TroubleError(f"{measured} {what}, but {expression} is {expected}", offset)
 
@@ -66,7 +67,12 @@ def _bind(expression: Expression, measured: int, context: Container, what: str, 
 def _expected(size: Size, stream: Window, context: Container) -> int:
     if isinstance(size, Rest):
         return stream.left()
-    return size if isinstance(size, int) else size.evaluate(_values(context))
+    if isinstance(size, int):
+        return size
+    try:
+        return size.evaluate(_values(context))
+    except (LookupError, ArithmeticError, ValueError) as error:  # a function that knows no size for these values
+        raise TroubleError(f"no size is known: {size}", stream.tell()) from error
 
 
 @singledispatch
@@ -95,18 +101,25 @@ class _Integer(Subconstruct):
         return parsed
 
     def _build(self, obj: Any, stream: Window, context: Container, path: str) -> Any:
-        if not isinstance(obj, int):
-            raise TroubleError(f"{obj!r} is not an integer", stream.tell())
+        value = whole(obj, "an integer", stream.tell())
         try:
-            return self.subcon._build(int(obj), stream, context, path)
+            return self.subcon._build(value, stream, context, path)
         except ConstructError:
             plural = "byte" if self._word.size == 1 else "bytes"
-            raise TroubleError(f"{int(obj)} does not fit in {self._word.size} {plural}", stream.tell()) from None
+            raise TroubleError(f"{value} does not fit in {self._word.size} {plural}", stream.tell()) from None
 
 
 @to_construct.register(Integer)
 def _(word: Integer) -> Construct:
     return _Integer(word)
+
+
+def whole(value: Any, what: str, offset: int) -> int:
+    """Return an integer, or what stands for one exactly (``__index__``), as ``int``."""
+    try:
+        return int(operator.index(value))
+    except TypeError:
+        raise TroubleError(f"{value!r} is not {what}", offset) from None
 
 
 def member(enum: type[Any], value: int, offset: int) -> Any:
@@ -128,10 +141,9 @@ class _Enumerated(Subconstruct):
         return member(self._enum, self.subcon._parsereport(stream, context, path), start)
 
     def _build(self, obj: Any, stream: Window, context: Container, path: str) -> Any:
-        if not isinstance(obj, int):
-            raise TroubleError(f"{obj!r} is not a {self._enum.__name__}", stream.tell())
-        member(self._enum, int(obj), stream.tell())
-        return self.subcon._build(int(obj), stream, context, path)
+        value = whole(obj, f"a {self._enum.__name__}", stream.tell())
+        member(self._enum, value, stream.tell())
+        return self.subcon._build(value, stream, context, path)
 
 
 @to_construct.register(Code)
@@ -152,13 +164,14 @@ class _Bytes(Construct):
     def _build(self, obj: Any, stream: Window, context: Container, path: str) -> Any:
         if not isinstance(obj, bytes | bytearray | memoryview):
             raise TroubleError(f"{type(obj).__name__} is not bytes", stream.tell())
+        raw = bytes(obj)  # of a memoryview, the length may count larger items
         if isinstance(self._size, int):
-            if len(obj) != self._size:
-                raise TroubleError(f"{len(obj)} bytes, but the field has {self._size}", stream.tell())
+            if len(raw) != self._size:
+                raise TroubleError(f"{len(raw)} bytes, but the field has {self._size}", stream.tell())
         elif not isinstance(self._size, Rest):
-            _bind(self._size, len(obj), context, "bytes", stream.tell())
-        stream.write(obj)
-        return obj
+            _bind(self._size, len(raw), context, "bytes", stream.tell())
+        stream.write(raw)
+        return raw
 
 
 @to_construct.register(Bytes)
@@ -185,6 +198,25 @@ def _(word: Nested[Any]) -> Construct:
     return _NestedRecord(word.struct)
 
 
+class _Something(Subconstruct):
+    """An element that takes at least one byte: with elements of none, a hostile count would loop for ever."""
+
+    def _parse(self, stream: Window, context: Container, path: str) -> Any:
+        start = stream.tell()
+        value = self.subcon._parsereport(stream, context, path)
+        return self._checked(value, start, stream)
+
+    def _build(self, obj: Any, stream: Window, context: Container, path: str) -> Any:
+        start = stream.tell()
+        self.subcon._build(obj, stream, context, path)
+        return self._checked(obj, start, stream)
+
+    def _checked(self, value: Any, start: int, stream: Window) -> Any:
+        if stream.tell() == start:
+            raise TroubleError("an element takes no bytes", start)
+        return value
+
+
 class _Array(Construct):
     def __init__(self, word: Array[Any]) -> None:
         super().__init__()
@@ -193,7 +225,8 @@ class _Array(Construct):
         self._element = to_construct(word.element)
 
     def _item(self, index: int) -> Located:
-        return Located(self._element, f"[{index}]", None)
+        element = self._element if self._minimum else _Something(self._element)
+        return Located(element, f"[{index}]", None)
 
     def _parse(self, stream: Window, context: Container, path: str) -> tuple[Any, ...]:
         if isinstance(self._count, Rest):
@@ -312,20 +345,27 @@ class Present(Subconstruct):
         return self.subcon._parsereport(stream, context, path) if self._when.evaluate(_values(context)) else None
 
     def _build(self, obj: Any, stream: Window, context: Container, path: str) -> Any:
-        bound: dict[str, int] = context._params["_bound"]
-        # A given fact that only says whether a field is there is learned from the field; the question mark keeps it
-        # apart from a size of the same name, which a later field may still have to say.
-        presence = {
-            s.name: bound.get(s.name, int(obj is not None)) for s in self._when.symbols() if s.scope is Scope.GIVEN
-        }
-        bound.update({f"?{name}": value for name, value in presence.items()})
-        if self._when.evaluate(_values(Container(context, _params=presence))):
+        if self._holds(obj is not None, context):
             if obj is None:
                 raise TroubleError(f"is missing, but belongs there: {self._when}", stream.tell())
             return self.subcon._build(obj, stream, context, path)
         if obj is not None:
             raise TroubleError(f"does not belong there: only with {self._when}", stream.tell())
         return obj
+
+    def _holds(self, is_there: bool, context: Container) -> bool:
+        """Evaluate the condition; a given fact that nothing has told yet is learned from the first field it governs.
+
+        The question mark keeps such a fact apart from a size of the same name, which a later field may have to say.
+        """
+        bound: dict[str, int] = context._params["_bound"]
+        ours = tuple(test for test in self._when.tests if all(s.scope is Scope.THIS for s in test[0].symbols()))
+        if not Condition(ours).evaluate(_values(context)):
+            return False
+        names = [s.name for s in self._when.symbols() if s.scope is Scope.GIVEN]
+        facts = {name: bound.get(name, bound.get(f"?{name}", int(is_there))) for name in names}
+        bound.update({f"?{name}": value for name, value in facts.items()})
+        return bool(self._when.evaluate(_values(Container(context, _params=facts))))
 
 
 def measure(word: WireType[Any], value: Any, siblings: dict[str, Any]) -> int:
