@@ -1,0 +1,87 @@
+"""IDE_KM: the protocol that gives the keys of an IDE stream to a port, inside a secured SPDM session.
+
+Document: PCIe Base 6.x chapter 6, "IDE Key Management (IDE_KM)". Which key is which, and in which order its bytes go,
+is in `KeyProg`; the registers that QUERY_RESP reports are in `IdeRegisters`.
+"""
+
+from pytio.idekm.byte_order import (
+    InvocationField,
+    aes_key_from_wire,
+    aes_key_to_registers,
+    aes_key_to_wire,
+    ifv_from_wire,
+    ifv_to_wire,
+)
+from pytio.idekm.codes import (
+    PROTOCOL_ID,
+    AggregationMode,
+    IdeAlgorithm,
+    IdeStreamState,
+    KpAckStatus,
+    ObjectId,
+    PartialHeaderEncryptionMode,
+)
+from pytio.idekm.messages import (
+    MESSAGES,
+    REQUESTS,
+    RESPONSES,
+    IdeKmMessage,
+    KeyProg,
+    KGostopAck,
+    KpAck,
+    KSetGo,
+    KSetStop,
+    Query,
+    QueryResp,
+    parse,
+)
+from pytio.idekm.registers import (
+    AddressAssociation,
+    IdeCapability,
+    IdeControl,
+    IdeRegisters,
+    IdeStreamStatus,
+    LinkIdeStream,
+    LinkIdeStreamControl,
+    RidAssociation,
+    SelectiveIdeStream,
+    SelectiveIdeStreamControl,
+)
+
+__all__ = (
+    "MESSAGES",
+    "PROTOCOL_ID",
+    "REQUESTS",
+    "RESPONSES",
+    "AddressAssociation",
+    "AggregationMode",
+    "IdeAlgorithm",
+    "IdeCapability",
+    "IdeControl",
+    "IdeKmMessage",
+    "IdeRegisters",
+    "IdeStreamState",
+    "IdeStreamStatus",
+    "InvocationField",
+    "KGostopAck",
+    "KSetGo",
+    "KSetStop",
+    "KeyProg",
+    "KpAck",
+    "KpAckStatus",
+    "LinkIdeStream",
+    "LinkIdeStreamControl",
+    "ObjectId",
+    "PartialHeaderEncryptionMode",
+    "Query",
+    "QueryResp",
+    "RidAssociation",
+    "SelectiveIdeStream",
+    "SelectiveIdeStreamControl",
+    "aes_key_from_wire",
+    "aes_key_to_registers",
+    "aes_key_to_wire",
+    "ifv_from_wire",
+    "ifv_to_wire",
+    "parse",
+)

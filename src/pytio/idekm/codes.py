@@ -1,0 +1,86 @@
+"""Every number of IDE_KM and of the IDE registers that its QUERY_RESP carries, once.
+
+Document: PCIe Base 6.x chapter 6, "IDE Key Management (IDE_KM)", and the IDE extended capability. This file knows no
+layout and no rule.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Final
+
+from pytio.wire import OpenEnum
+
+__all__ = (
+    "AES_KEY_BYTES",
+    "INITIAL_INVOCATION_FIELD",
+    "PROTOCOL_ID",
+    "AggregationMode",
+    "IdeAlgorithm",
+    "IdeStreamState",
+    "KpAckStatus",
+    "ObjectId",
+    "PartialHeaderEncryptionMode",
+)
+
+PROTOCOL_ID: Final = 0x00
+"""The byte before every IDE_KM object in PCI-SIG's vendor-defined SPDM messages."""
+AES_KEY_BYTES: Final = 32
+INITIAL_INVOCATION_FIELD: Final = 1
+"""Where every fresh key starts counting; it is the low 64 bits of the AES-GCM IV."""
+
+
+class ObjectId(IntEnum):
+    """The first byte of every IDE_KM object."""
+
+    QUERY = 0x00
+    QUERY_RESP = 0x01
+    KEY_PROG = 0x02
+    KP_ACK = 0x03
+    K_SET_GO = 0x04
+    K_SET_STOP = 0x05
+    K_GOSTOP_ACK = 0x06
+
+
+class KpAckStatus(OpenEnum):
+    """What KP_ACK says about the key."""
+
+    SUCCESS = 0
+    INCORRECT_LENGTH = 1
+    UNSUPPORTED_PORT_INDEX = 2
+    #: A value in any other field: stream, sub-stream, direction, key set.
+    UNSUPPORTED_VALUE = 3
+    UNSPECIFIED_FAILURE = 4
+
+
+class IdeAlgorithm(OpenEnum):
+    """How a stream is protected: supported (capability) and selected (stream control)."""
+
+    #: AES-GCM with a 256-bit key and a 96-bit MAC.
+    AES_GCM_256_96 = 0
+
+
+class AggregationMode(IntEnum):
+    """How many TLPs of a sub-stream may share one MAC."""
+
+    NONE = 0
+    UP_TO_2 = 1
+    UP_TO_4 = 2
+    UP_TO_8 = 3
+
+
+class PartialHeaderEncryptionMode(OpenEnum):
+    """Which address bits of a TLP header are encrypted."""
+
+    NONE = 0
+    ADDRESS_17_2 = 1
+    ADDRESS_25_2 = 2
+    ADDRESS_33_2 = 3
+    ADDRESS_41_2 = 4
+
+
+class IdeStreamState(OpenEnum):
+    """What a stream's status register says."""
+
+    INSECURE = 0
+    SECURE = 2
