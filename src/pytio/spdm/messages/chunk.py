@@ -21,11 +21,11 @@ CHUNK_SEQUENCE: Final = Switch(this.version >= SpdmVersion.V1_4, {False: U16, Tr
 
 @message
 class ChunkSend(SpdmMessage):
-    """CHUNK_SEND: a part of a large request."""
+    """CHUNK_SEND: a part of a large request (DSP0274, CHUNK_SEND)."""
 
     version: SpdmVersion = wire(VERSION)
     code: SpdmCode = fixed(CODE, SpdmCode.CHUNK_SEND)
-    is_last_chunk: bool = wire(Bit, default=False)
+    last_chunk: bool = wire(Bit, default=False)
     reserved_param1: int = wire(Bits(7), default=0)
     handle: int = wire(Byte)
     """Names the large request; the requester's choice."""
@@ -39,11 +39,14 @@ class ChunkSend(SpdmMessage):
 
 @message
 class ChunkSendAck(SpdmMessage):
-    """CHUNK_SEND_ACK: the part has arrived; after the last one, with the response to the large request."""
+    """CHUNK_SEND_ACK: the part has arrived (DSP0274, CHUNK_SEND_ACK).
+
+    After the last part it carries the response to the large request.
+    """
 
     version: SpdmVersion = wire(VERSION)
     code: SpdmCode = fixed(CODE, SpdmCode.CHUNK_SEND_ACK)
-    is_early_error_detected: bool = wire(Bit, default=False)
+    early_error_detected: bool = wire(Bit, default=False)
     """The transfer ends here, and the response is an ERROR that says why."""
     reserved_param1: int = wire(Bits(7), default=0)
     handle: int = wire(Byte)
@@ -54,7 +57,7 @@ class ChunkSendAck(SpdmMessage):
 
 @message
 class ChunkGet(SpdmMessage):
-    """CHUNK_GET: ask for a part of a large response, after an ERROR LargeResponse."""
+    """CHUNK_GET: ask for a part of a large response, after an ERROR LargeResponse (DSP0274, CHUNK_GET)."""
 
     version: SpdmVersion = wire(VERSION)
     code: SpdmCode = fixed(CODE, SpdmCode.CHUNK_GET)
@@ -66,11 +69,11 @@ class ChunkGet(SpdmMessage):
 
 @message
 class ChunkResponse(SpdmMessage):
-    """CHUNK_RESPONSE: a part of a large response."""
+    """CHUNK_RESPONSE: a part of a large response (DSP0274, CHUNK_RESPONSE)."""
 
     version: SpdmVersion = wire(VERSION)
     code: SpdmCode = fixed(CODE, SpdmCode.CHUNK_RESPONSE)
-    is_last_chunk: bool = wire(Bit, default=False)
+    last_chunk: bool = wire(Bit, default=False)
     reserved_param1: int = wire(Bits(7), default=0)
     handle: int = wire(Byte)
     chunk_seq_no: int = wire(CHUNK_SEQUENCE)

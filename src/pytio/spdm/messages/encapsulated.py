@@ -28,7 +28,7 @@ _RESERVED_BYTES = 3
 
 @message
 class GetEncapsulatedRequest(SpdmMessage):
-    """GET_ENCAPSULATED_REQUEST: ask what the responder wants to know."""
+    """GET_ENCAPSULATED_REQUEST: ask what the responder wants to know (DSP0274, GET_ENCAPSULATED_REQUEST)."""
 
     version: SpdmVersion = wire(VERSION)
     code: SpdmCode = fixed(CODE, SpdmCode.GET_ENCAPSULATED_REQUEST)
@@ -38,7 +38,7 @@ class GetEncapsulatedRequest(SpdmMessage):
 
 @message
 class EncapsulatedRequest(SpdmMessage):
-    """ENCAPSULATED_REQUEST: the responder's request."""
+    """ENCAPSULATED_REQUEST: the responder's request (DSP0274, ENCAPSULATED_REQUEST)."""
 
     version: SpdmVersion = wire(VERSION)
     code: SpdmCode = fixed(CODE, SpdmCode.ENCAPSULATED_REQUEST)
@@ -50,7 +50,7 @@ class EncapsulatedRequest(SpdmMessage):
 
 @message
 class DeliverEncapsulatedResponse(SpdmMessage):
-    """DELIVER_ENCAPSULATED_RESPONSE: the requester's answer, which may be an ERROR."""
+    """DELIVER_ENCAPSULATED_RESPONSE: the requester's answer or its ERROR (DSP0274, DELIVER_ENCAPSULATED_RESPONSE)."""
 
     version: SpdmVersion = wire(VERSION)
     code: SpdmCode = fixed(CODE, SpdmCode.DELIVER_ENCAPSULATED_RESPONSE)
@@ -63,7 +63,7 @@ class DeliverEncapsulatedResponse(SpdmMessage):
 
 @message
 class EncapsulatedResponseAck(SpdmMessage):
-    """ENCAPSULATED_RESPONSE_ACK: the responder has the answer, and may go on with its next request.
+    """ENCAPSULATED_RESPONSE_ACK: the answer has arrived; next request (DSP0274, ENCAPSULATED_RESPONSE_ACK).
 
     In 1.1 the payload follows the four-byte header. The reference implementation then writes the requester's slot where
     1.2 has it, beyond the end of the message that it sends, so ``req_slot_id`` reads 0.

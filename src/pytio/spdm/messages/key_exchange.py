@@ -22,7 +22,7 @@ __all__ = ("Finish", "FinishRsp", "KeyExchange", "KeyExchangeRsp")
 
 @message
 class KeyExchange(SpdmMessage):
-    """KEY_EXCHANGE: start a session that a certificate or a provisioned public key authenticates."""
+    """KEY_EXCHANGE: start a session that a certificate authenticates (DSP0274, KEY_EXCHANGE)."""
 
     version: SpdmVersion = wire(VERSION)
     code: SpdmCode = fixed(CODE, SpdmCode.KEY_EXCHANGE)
@@ -46,7 +46,7 @@ class KeyExchange(SpdmMessage):
 
 @message
 class KeyExchangeRsp(SpdmMessage):
-    """KEY_EXCHANGE_RSP: the responder's part of the key exchange, signed."""
+    """KEY_EXCHANGE_RSP: the responder's part of the key exchange, signed (DSP0274, KEY_EXCHANGE_RSP)."""
 
     version: SpdmVersion = wire(VERSION)
     code: SpdmCode = fixed(CODE, SpdmCode.KEY_EXCHANGE_RSP)
@@ -73,23 +73,23 @@ class KeyExchangeRsp(SpdmMessage):
 
 @message
 class Finish(SpdmMessage):
-    """FINISH: the requester confirms the handshake, and with mutual authentication signs it."""
+    """FINISH: the requester confirms the handshake, and with mutual authentication signs it (DSP0274, FINISH)."""
 
     version: SpdmVersion = wire(VERSION)
     code: SpdmCode = fixed(CODE, SpdmCode.FINISH)
-    is_signed: bool = wire(Bit, default=False)
+    signature_included: bool = wire(Bit, default=False)
     reserved_param1: int = wire(Bits(7), default=0)
     req_slot_id: int = wire(Byte, default=0)
     """The requester's slot, or 0xFF for its provisioned public key; 0 where nothing is signed."""
     opaque_data_length: int | None = wire(U16, when=this.version >= SpdmVersion.V1_4, default=AUTO)
     opaque_data: bytes | None = wire(Bytes(this.opaque_data_length), when=this.version >= SpdmVersion.V1_4, default=b"")
-    signature: bytes | None = wire(Sized("signature"), when=this.is_signed, default=None)
+    signature: bytes | None = wire(Sized("signature"), when=this.signature_included, default=None)
     requester_verify_data: bytes = wire(Sized("verify_data"))
 
 
 @message
 class FinishRsp(SpdmMessage):
-    """FINISH_RSP: the responder confirms; the session's data keys take over."""
+    """FINISH_RSP: the responder confirms; the session's data keys take over (DSP0274, FINISH_RSP)."""
 
     version: SpdmVersion = wire(VERSION)
     code: SpdmCode = fixed(CODE, SpdmCode.FINISH_RSP)

@@ -14,7 +14,7 @@ __all__ = ("PskExchange", "PskExchangeRsp", "PskFinish", "PskFinishRsp")
 
 @message
 class PskExchange(SpdmMessage):
-    """PSK_EXCHANGE: start a session from a key that both sides hold."""
+    """PSK_EXCHANGE: start a session from a key that both sides hold (DSP0274, PSK_EXCHANGE)."""
 
     version: SpdmVersion = wire(VERSION)
     code: SpdmCode = fixed(CODE, SpdmCode.PSK_EXCHANGE)
@@ -37,7 +37,7 @@ class PskExchange(SpdmMessage):
 
 @message
 class PskExchangeRsp(SpdmMessage):
-    """PSK_EXCHANGE_RSP: the responder shows that it holds the key."""
+    """PSK_EXCHANGE_RSP: the responder shows that it holds the key (DSP0274, PSK_EXCHANGE_RSP)."""
 
     version: SpdmVersion = wire(VERSION)
     code: SpdmCode = fixed(CODE, SpdmCode.PSK_EXCHANGE_RSP)
@@ -59,7 +59,7 @@ class PskExchangeRsp(SpdmMessage):
 
 @message
 class PskFinish(SpdmMessage):
-    """PSK_FINISH: the requester shows that it holds the key."""
+    """PSK_FINISH: the requester shows that it holds the key (DSP0274, PSK_FINISH)."""
 
     version: SpdmVersion = wire(VERSION)
     code: SpdmCode = fixed(CODE, SpdmCode.PSK_FINISH)
@@ -72,7 +72,7 @@ class PskFinish(SpdmMessage):
 
 @message
 class PskFinishRsp(SpdmMessage):
-    """PSK_FINISH_RSP: the responder confirms; the session's data keys take over."""
+    """PSK_FINISH_RSP: the responder confirms; the session's data keys take over (DSP0274, PSK_FINISH_RSP)."""
 
     version: SpdmVersion = wire(VERSION)
     code: SpdmCode = fixed(CODE, SpdmCode.PSK_FINISH_RSP)

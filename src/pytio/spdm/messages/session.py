@@ -14,7 +14,7 @@ __all__ = ("EndSession", "EndSessionAck", "Heartbeat", "HeartbeatAck", "KeyUpdat
 
 @message
 class Heartbeat(SpdmMessage):
-    """HEARTBEAT: keep the session alive (from 1.1)."""
+    """HEARTBEAT: keep the session alive (DSP0274, HEARTBEAT)."""
 
     version: SpdmVersion = wire(VERSION)
     code: SpdmCode = fixed(CODE, SpdmCode.HEARTBEAT)
@@ -24,7 +24,7 @@ class Heartbeat(SpdmMessage):
 
 @message
 class HeartbeatAck(SpdmMessage):
-    """HEARTBEAT_ACK."""
+    """HEARTBEAT_ACK (DSP0274, HEARTBEAT_ACK)."""
 
     version: SpdmVersion = wire(VERSION)
     code: SpdmCode = fixed(CODE, SpdmCode.HEARTBEAT_ACK)
@@ -34,7 +34,7 @@ class HeartbeatAck(SpdmMessage):
 
 @message
 class KeyUpdate(SpdmMessage):
-    """KEY_UPDATE: change the keys of one direction or both, or try out the new ones (from 1.1)."""
+    """KEY_UPDATE: change the keys of one direction or both, or try out the new ones (DSP0274, KEY_UPDATE)."""
 
     version: SpdmVersion = wire(VERSION)
     code: SpdmCode = fixed(CODE, SpdmCode.KEY_UPDATE)
@@ -45,7 +45,7 @@ class KeyUpdate(SpdmMessage):
 
 @message
 class KeyUpdateAck(SpdmMessage):
-    """KEY_UPDATE_ACK: repeats operation and tag."""
+    """KEY_UPDATE_ACK: repeats operation and tag (DSP0274, KEY_UPDATE_ACK)."""
 
     version: SpdmVersion = wire(VERSION)
     code: SpdmCode = fixed(CODE, SpdmCode.KEY_UPDATE_ACK)
@@ -55,7 +55,7 @@ class KeyUpdateAck(SpdmMessage):
 
 @message
 class EndSession(SpdmMessage):
-    """END_SESSION: close the session (from 1.1)."""
+    """END_SESSION: close the session (DSP0274, END_SESSION)."""
 
     version: SpdmVersion = wire(VERSION)
     code: SpdmCode = fixed(CODE, SpdmCode.END_SESSION)
@@ -65,7 +65,7 @@ class EndSession(SpdmMessage):
 
 @message
 class EndSessionAck(SpdmMessage):
-    """END_SESSION_ACK: the last message under the session's keys."""
+    """END_SESSION_ACK: the last message under the session's keys (DSP0274, END_SESSION_ACK)."""
 
     version: SpdmVersion = wire(VERSION)
     code: SpdmCode = fixed(CODE, SpdmCode.END_SESSION_ACK)
@@ -75,7 +75,7 @@ class EndSessionAck(SpdmMessage):
 
 @message
 class RespondIfReady(SpdmMessage):
-    """RESPOND_IF_READY: ask for the response that an ERROR ResponseNotReady put off."""
+    """RESPOND_IF_READY: ask for the response that an ERROR ResponseNotReady put off (DSP0274, RESPOND_IF_READY)."""
 
     version: SpdmVersion = wire(VERSION)
     code: SpdmCode = fixed(CODE, SpdmCode.RESPOND_IF_READY)

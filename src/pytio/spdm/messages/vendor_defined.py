@@ -20,7 +20,7 @@ PAYLOAD_LENGTH: Final = Switch(this.is_large, {False: U16, True: U32})
 
 @message
 class VendorDefinedRequest(SpdmMessage):
-    """VENDOR_DEFINED_REQUEST."""
+    """VENDOR_DEFINED_REQUEST (DSP0274, VENDOR_DEFINED_REQUEST)."""
 
     version: SpdmVersion = wire(VERSION)
     code: SpdmCode = fixed(CODE, SpdmCode.VENDOR_DEFINED_REQUEST)
@@ -38,7 +38,7 @@ class VendorDefinedRequest(SpdmMessage):
 
 @message
 class VendorDefinedResponse(SpdmMessage):
-    """VENDOR_DEFINED_RESPONSE."""
+    """VENDOR_DEFINED_RESPONSE (DSP0274, VENDOR_DEFINED_RESPONSE)."""
 
     version: SpdmVersion = wire(VERSION)
     code: SpdmCode = fixed(CODE, SpdmCode.VENDOR_DEFINED_RESPONSE)
