@@ -24,6 +24,7 @@ __all__ = (
     "MAX_VENDOR_ID_BYTES",
     "MIN_DATA_TRANSFER_BYTES",
     "NONCE_BYTES",
+    "RAW_BIT_STREAM",
     "RAW_PUBLIC_KEY_SLOT",
     "RAW_PUBLIC_KEY_SLOT_NIBBLE",
     "REQUESTER_CONTEXT_BYTES",
@@ -282,6 +283,10 @@ class MeasurementValueType(OpenEnum):
     HASH_EXTEND = 8
     INFORMATIONAL = 9
     STRUCTURED_MANIFEST = 10
+
+
+RAW_BIT_STREAM: Final = 0x80
+"""Bit 7 beside DMTFSpecMeasurementValueType: the value is the measured data, not their digest."""
 
 
 class MeasurementContentChanged(OpenEnum):
