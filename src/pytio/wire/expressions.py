@@ -16,7 +16,19 @@ from typing import Any, Final, Literal, TypeAlias
 
 import attrs
 
-__all__ = ("Computed", "Condition", "Expression", "Linear", "Scope", "Symbol", "given", "solve", "this")
+__all__ = (
+    "Computed",
+    "Condition",
+    "Expression",
+    "Linear",
+    "Operator",
+    "Scope",
+    "Symbol",
+    "Values",
+    "given",
+    "solve",
+    "this",
+)
 
 
 class Scope(Enum):
@@ -38,6 +50,7 @@ class Symbol:
         return self.name
 
 
+#: What answers for the symbols of an expression.
 Values: TypeAlias = Callable[[Symbol], int]
 
 
@@ -138,6 +151,7 @@ class Linear(Expression):
         return Condition(((self, "has", int(flag)),))
 
 
+#: How a condition compares.
 Operator: TypeAlias = Literal["==", "!=", ">=", "<", "has"]
 _OPERATIONS: Final[Mapping[str, Callable[[int, int], bool]]] = {
     "==": lambda a, b: a == b,
@@ -226,7 +240,9 @@ class _Names:
         return Linear(((Symbol(self._scope, name), 1),))
 
 
+#: An earlier field of the same structure: ``this.length``.
 this: Final[Any] = _Names(Scope.THIS)
+#: A fact that the caller of ``parse`` gives: ``given.digest``.
 given: Final[Any] = _Names(Scope.GIVEN)
 
 

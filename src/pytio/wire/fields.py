@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, overload
 
 import attrs
 
 from pytio.wire.expressions import Condition, Expression, Linear
-from pytio.wire.vocabulary import Array, Bytes, Size, Switch, WireType, Within
+from pytio.wire.vocabulary import Array, Bits, Bytes, Size, Switch, WireType, Within
 
-__all__ = ("AUTO", "METADATA_KEY", "Field", "fixed", "inner_words", "size_expression", "wire")
+if TYPE_CHECKING:
+    from pytio.wire.message import WireStruct
+
+__all__ = ("AUTO", "METADATA_KEY", "Field", "bit_runs", "fixed", "inner_words", "size_expression", "wire")
 
 T = TypeVar("T")
 
+#: Where attrs keeps a field's declaration.
 METADATA_KEY: Final = "pytio.wire"
+_BITS_PER_BYTE = 8
 
 
 class _Auto:
@@ -24,6 +29,7 @@ class _Auto:
         return "AUTO"
 
 
+#: The default of a length, count or padding that fills itself.
 AUTO: Final[Any] = _Auto()
 
 
@@ -60,11 +66,11 @@ def wire(
     type: WireType[T], *, when: Linear | Condition, default: T | None = ..., repr: bool = ..., secret: bool = ...
 ) -> T | None: ...
 def wire(
-    type: WireType[Any],
+    type: WireType[Any],  # noqa: A002  named as attrs.field names it
     *,
     default: Any = attrs.NOTHING,
     when: Linear | Condition | None = None,
-    repr: bool = True,
+    repr: bool = True,  # noqa: A002
     secret: bool = False,
 ) -> Any:
     """Declare a field: what the bytes are, its default, and when it is there at all.
@@ -74,26 +80,26 @@ def wire(
     ``secret=True`` is for key material: no repr, no text, no error shows it, and equality takes constant time.
     """
     condition = when.is_set() if isinstance(when, Linear) else when
-    return _attribute(type, default, Field("", type, condition, secret=secret), repr=repr, init=True)
+    return _attribute(default, Field("", type, condition, secret=secret), is_shown=repr, init=True)
 
 
-def fixed(type: WireType[T], value: T, *, init: Literal[False] = False) -> T:
+def fixed(type: WireType[T], value: T, *, init: Literal[False] = False) -> T:  # noqa: A002
     """Declare a field that always has this value; bytes that differ are a ``DecodeError``."""
-    return _attribute(type, value, Field("", type, constant=value), repr=False, init=init)  # type: ignore[no-any-return]
+    return _attribute(value, Field("", type, constant=value), is_shown=False, init=init)  # type: ignore[no-any-return]
 
 
-def _attribute(type: WireType[Any], default: Any, field: Field, *, repr: bool, init: bool) -> Any:
+def _attribute(default: Any, field: Field, *, is_shown: bool, init: bool) -> Any:
     return attrs.field(
         default=default,
         init=init,
-        repr=repr and not field.secret,
+        repr=is_shown and not field.secret,
         eq=_ConstantTime if field.secret else None,
         metadata={METADATA_KEY: field},
     )
 
 
 class _ConstantTime:
-    """Key material under comparison: equality takes the same time wherever the bytes differ, and the hash says nothing."""
+    """Key material under comparison: equality takes the same time wherever bytes differ, and the hash says nothing."""
 
     __slots__ = ("_value",)
 
@@ -108,12 +114,13 @@ class _ConstantTime:
 
 
 def _same_secret(one: Any, other: Any) -> bool:
-    import hmac  # only where secrets are compared; it would double the cost of importing a codec
+    import hmac  # noqa: PLC0415  only where secrets are compared; it would double the cost of importing a codec
 
     if isinstance(one, bytes | bytearray) and isinstance(other, bytes | bytearray):
         return hmac.compare_digest(one, other)
     if isinstance(one, tuple) and isinstance(other, tuple) and len(one) == len(other):
-        return all([_same_secret(left, right) for left, right in zip(one, other, strict=True)])  # all of them, always
+        pairs = zip(one, other, strict=True)
+        return sum(_same_secret(left, right) for left, right in pairs) == len(one)  # looks at all of them
     return bool(one == other)
 
 
@@ -131,3 +138,25 @@ def size_expression(word: WireType[Any]) -> Expression | None:
     """Return the expression that sizes or counts a word, if it has one."""
     size: Size = word.count if isinstance(word, Array) else word.size if isinstance(word, Bytes | Within) else 0
     return size if isinstance(size, Expression) else None
+
+
+def bit_runs(cls: type[WireStruct]) -> list[list[Field]]:
+    """Return the fields of ``cls``, one list for each, but one list for all bits that share bytes.
+
+    Raises:
+        TypeError: a run of bits does not end on a byte boundary.
+    """
+    runs: list[list[Field]] = []
+    open_bits = 0
+    for field in cls.FIELDS:
+        if open_bits and not isinstance(field.type, Bits):
+            break
+        if open_bits:
+            runs[-1].append(field)
+        else:
+            runs.append([field])
+        if isinstance(field.type, Bits):
+            open_bits = (open_bits + field.type.width) % _BITS_PER_BYTE
+    if open_bits:
+        raise TypeError(f"{cls.__name__}.{runs[-1][-1].name}: a run of bits must end on a byte boundary")
+    return runs

@@ -1,4 +1,5 @@
 """Where and why: the stream that knows its place, the trouble that carries it, and the field that reports it."""
+# ruff: noqa: SLF001  construct's extension points begin with an underscore
 
 from __future__ import annotations
 
@@ -54,7 +55,7 @@ class Span:
 
 
 class Located(Subconstruct):
-    """A field that knows its place: turns failures below into located trouble, and leaves a span where one is asked for."""
+    """A field that knows its place: gives trouble below it a path, and leaves a span where one is asked for."""
 
     def __init__(self, subcon: Construct, label: str | None, field: Field | None) -> None:
         super().__init__(subcon)
@@ -108,6 +109,7 @@ class naming:  # noqa: N801  # used as a statement
 
 
 def take(stream: Window, size: int) -> bytes:
+    """Read ``size`` bytes, all of them."""
     start = stream.tell()
     left = stream.left()
     if not 0 <= size <= left:

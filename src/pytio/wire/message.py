@@ -6,19 +6,17 @@
 
 from __future__ import annotations
 
+import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any, ClassVar, Self, TypeVar, dataclass_transform
 
 import attrs
 
 from pytio.errors import DecodeError, EncodeError
-from pytio.wire import derive, schema
-from pytio.wire.expressions import Condition, Expression, Linear, Scope, Symbol, solve
-from pytio.wire.fields import AUTO, METADATA_KEY, Field, fixed, inner_words, size_expression, wire
-from pytio.wire.location import TroubleError, Window
+from pytio.wire import automatic, declaration, derive
+from pytio.wire.fields import AUTO, METADATA_KEY, Field, fixed, wire
 from pytio.wire.vocabulary import Array, Bits, Bytes, Nested, Switch, WireType, Within
-from pytio.wire.words import measure
 
 __all__ = ("WireStruct", "message")
 
@@ -28,20 +26,25 @@ _BITS_PER_BYTE = 8
 
 
 class _Lazy:
-    """A class attribute made on first use, since most programs touch few of the messages they import."""
+    """A class attribute made on first use, since most programs touch few of the messages they import.
 
-    def __init__(self, make: Any) -> None:
+    Each class has its own: what is made takes the place of the maker in the class that was asked.
+    """
+
+    def __init__(self, name: str, make: Callable[[Any], Any]) -> None:
+        self._name = name
         self._make = make
 
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._key = f"_lazy_{name}"
-
     def __get__(self, instance: object, owner: type) -> Any:
-        made = owner.__dict__.get(self._key)
-        if made is None:
-            made = self._make(owner)
-            setattr(owner, self._key, made)
-        return made
+        made = self._make(owner)
+        setattr(owner, self._name, made)
+        return getattr(owner if instance is None else instance, self._name)
+
+
+def _schema(cls: type[WireStruct]) -> Any:
+    from pytio.wire.schema import record  # noqa: PLC0415  construct costs more than all codecs; only errors need it
+
+    return record(cls)
 
 
 class WireStruct:
@@ -65,13 +68,11 @@ class WireStruct:
     FIELDS: ClassVar[tuple[Field, ...]] = ()
     GIVEN: ClassVar[frozenset[str]] = frozenset()
     HAS_SECRETS: ClassVar[bool] = False
-    SCHEMA: ClassVar[Any] = _Lazy(schema.record)
+    SCHEMA: ClassVar[Any]
     __attrs_attrs__: ClassVar[tuple[attrs.Attribute[Any], ...]] = ()
-    _READ: ClassVar[Any] = _Lazy(derive.reader)
-    _WRITE: ClassVar[Any] = _Lazy(derive.writer)
-    _AUTO: ClassVar[tuple[tuple[str, Field, Expression], ...]] = ()
-    _OPTIONAL: ClassVar[tuple[tuple[str, Condition, Any], ...]] = ()
-    _PADDING: ClassVar[tuple[tuple[str, Expression], ...]] = ()
+    _READ: ClassVar[Any]
+    _WRITE: ClassVar[Any]
+    _AUTOMATIC: ClassVar[automatic.Automatic | None] = None
 
     def __init_subclass__(cls, errors: type[DecodeError] | None = None, msb_first: bool | None = None) -> None:
         # attrs makes a slotted class by making the class again, without these keywords: keep what the first one said
@@ -79,42 +80,14 @@ class WireStruct:
             cls.ERROR = errors
         if msb_first is not None:
             cls.MSB_FIRST = msb_first
+        cls.SCHEMA = _Lazy("SCHEMA", _schema)
+        cls._READ = _Lazy("_READ", derive.reader)
+        cls._WRITE = _Lazy("_WRITE", derive.writer)
 
     def __attrs_post_init__(self) -> None:
-        """Fill what was left to itself: defaults of fields that may be absent, lengths and counts, then padding."""
-        for name, when, default in self._OPTIONAL:
-            value, is_there = getattr(self, name), self._holds(when)
-            if is_there and value is None:
-                object.__setattr__(self, name, default)
-            elif not is_there and value == default:
-                object.__setattr__(self, name, None)
-        for name, field, expression in self._AUTO:
-            if getattr(self, name) is AUTO:
-                object.__setattr__(self, name, self._solved(name, field, expression))
-        for name, expression in self._PADDING:
-            if getattr(self, name) is AUTO:
-                size = expression.evaluate(lambda symbol: int(getattr(self, symbol.name)))
-                object.__setattr__(self, name, bytes(size))
-
-    def _solved(self, name: str, field: Field, expression: Expression) -> int | None:
-        value = getattr(self, field.name)
-        unused = None if self._is_absent(name) else 0
-        if value is None:  # what it measures is absent; so is the length, where the same condition holds for it
-            return unused
-        word = _arm(field.type, lambda symbol: int(getattr(self, symbol.name)))
-        if not any(size_expression(inner) is expression for inner in inner_words(word)):
-            return unused  # the arm of a switch that is not in use
-        siblings = {field.name: getattr(self, field.name) for field in self.FIELDS}
-        sized = next(inner for inner in inner_words(word) if size_expression(inner) is expression)
-        measured = measure(sized, value, siblings)
-        return solve(expression, Symbol(Scope.THIS, name), measured, lambda symbol: _lookup(self, symbol))
-
-    def _is_absent(self, name: str) -> bool:
-        when = next(field.when for field in self.FIELDS if field.name == name)
-        return when is not None and (_asks_caller(when) or not self._holds(when))
-
-    def _holds(self, when: Condition) -> bool:
-        return bool(when.evaluate(lambda symbol: int(getattr(self, symbol.name) or 0)))
+        """Fill what was left to itself."""
+        if self._AUTOMATIC is not None:
+            automatic.fill(self, self._AUTOMATIC)
 
     @classmethod
     def parse(cls, data: bytes | bytearray | memoryview, **given: int) -> Self:
@@ -124,12 +97,18 @@ class WireStruct:
 
         Raises:
             DecodeError: the layer's own; with the offset of the field that does not fit, or of left-over bytes.
-            TypeError: ``given`` lacks a name, or has one too many.
+            TypeError: ``data`` is not bytes, or ``given`` lacks a name, or has one too many.
         """
-        parsed, size = cls.parse_prefix(data, **given)
-        if size != len(data):
-            reason = f"{len(data) - size} bytes left over"
-            raise cls._error(reason, bytes(data), size, cls.__name__)
+        raw = data if type(data) is bytes else _taken(cls, data)
+        if given.keys() != cls.GIVEN:
+            _misused(cls, given)
+        try:
+            parsed: Self
+            parsed, size = cls._READ(raw, given)
+        except derive.SURPRISES:
+            parsed, size = cls._explain(raw, given)
+        if size != len(raw):
+            raise cls._error(f"{len(raw) - size} bytes left over", raw, size, cls.__name__)
         return parsed
 
     @classmethod
@@ -140,20 +119,22 @@ class WireStruct:
 
         Raises:
             DecodeError: the layer's own.
-            TypeError: ``given`` lacks a name, or has one too many.
+            TypeError: ``data`` is not bytes, or ``given`` lacks a name, or has one too many.
         """
-        raw = data if type(data) is bytes else bytes(data)
+        raw = data if type(data) is bytes else _taken(cls, data)
         if given.keys() != cls.GIVEN:
             _misused(cls, given)
         try:
-            fast: tuple[Self, int] = cls._READ(raw, given)
-            return fast
-        except derive.Surprise:
-            return cls._explain(raw, given)
+            parsed: tuple[Self, int] = cls._READ(raw, given)
+        except derive.SURPRISES:
+            parsed = cls._explain(raw, given)
+        return parsed
 
     @classmethod
     def _explain(cls, raw: bytes, given: dict[str, int]) -> tuple[Self, int]:
         """Parse with construct, which is slow and says exactly what is wrong."""
+        from pytio.wire.location import TroubleError, Window  # noqa: PLC0415  loads construct
+
         window = Window(raw)
         try:
             parsed: Self = cls.SCHEMA.parse_stream(window, **given)
@@ -174,12 +155,14 @@ class WireStruct:
                 there, or missing, against its condition.
         """
         try:
-            fast: bytes = type(self)._WRITE(self)
-            return fast
-        except derive.Surprise:
-            return self._explain_build()
+            raw: bytes = self._WRITE()
+        except derive.SURPRISES:
+            raw = self._explain_build()
+        return raw
 
     def _explain_build(self, bound: dict[str, int] | None = None) -> bytes:
+        from pytio.wire.location import TroubleError, Window  # noqa: PLC0415  loads construct
+
         window = Window()
         try:
             self.SCHEMA.build_stream(self, window, _bound={} if bound is None else bound)
@@ -196,11 +179,11 @@ class WireStruct:
 
     def replace(self, **changes: Any) -> Self:
         """Return a copy with other values; lengths and counts fill themselves again unless they are among them."""
-        automatic = {name for name, *_ in (*self._AUTO, *self._PADDING)}
+        filled = set() if self._AUTOMATIC is None else self._AUTOMATIC.names()
         kept = {
             field.name: getattr(self, field.name)
             for field in self.FIELDS
-            if field.constant is None and field.name not in automatic
+            if field.constant is None and field.name not in filled
         }
         return type(self)(**(kept | changes))
 
@@ -209,7 +192,7 @@ class WireStruct:
 
         Key material shows as its size, unless ``reveal``.
         """
-        from pytio.wire.show import as_text
+        from pytio.wire.show import as_text  # noqa: PLC0415  most programs never show a message
 
         return as_text(self, reveal=reveal)
 
@@ -218,19 +201,19 @@ class WireStruct:
 
         Integers stay integers, codes become ``{"value", "name"}``, flags ``{"value", "set"}``, bytes lower-case hex.
         """
-        from pytio.wire.show import as_dict
+        from pytio.wire.show import as_dict  # noqa: PLC0415
 
         return as_dict(self, reveal=reveal)
 
     def _repr_html_(self) -> str:
-        from pytio.wire.show import as_html
+        from pytio.wire.show import as_html  # noqa: PLC0415
 
         return as_html(self)
 
     @classmethod
     def describe(cls) -> list[tuple[str, str, str, str, str]]:
         """Return one row for each field: offset, size in bytes, name, type, condition; for documentation."""
-        from pytio.wire.show import describe
+        from pytio.wire.show import describe  # noqa: PLC0415
 
         return describe(cls)
 
@@ -264,115 +247,45 @@ def message(cls: type[C]) -> type[C]:
     Raises:
         TypeError: a declaration makes no sense (bits that do not fill a byte, a length that nothing refers to).
     """
-    for name in cls.__dict__.get("__annotations__", {}):
+    for name in inspect.get_annotations(cls):
         if name.startswith("reserved") and isinstance(declared := cls.__dict__.get(name), type(attrs.field())):
             declared.repr = False
+    if cls.__attrs_post_init__ is not WireStruct.__attrs_post_init__:
+        raise TypeError(
+            f"{cls.__name__}: parsing makes messages without __attrs_post_init__, so it must not be replaced"
+        )
     made = attrs.define(cls, frozen=True, kw_only=True, slots=True, auto_attribs=True)
     made.NAME = _upper_snake(cls.__name__)
-    made.FIELDS = tuple(
-        attrs.evolve(attribute.metadata[METADATA_KEY], name=attribute.name, automatic=attribute.default is AUTO)
-        for attribute in attrs.fields(made)
+    made.FIELDS = tuple(map(_declared, attrs.fields(made)))
+    declaration.check(made, _OWN_NAMES)
+    made.GIVEN = frozenset(declaration.given_names(made.FIELDS))
+    made.HAS_SECRETS = any(
+        field.secret or any(struct.HAS_SECRETS for struct in declaration.structures(field.type))
+        for field in made.FIELDS
     )
-    made.GIVEN = frozenset(_given_names(made.FIELDS))
-    made.HAS_SECRETS = any(field.secret or any(s.HAS_SECRETS for s in _structs(field.type)) for field in made.FIELDS)
-    made._PADDING = tuple(_padding(made))
-    found = tuple(_automatic(made))
-    names = {name for name, _, _ in found}
-    made._AUTO = tuple(sorted(found, key=lambda automatic: _rank(automatic, names)))
-    made._OPTIONAL = tuple(_optional(made, names))
+    plan = automatic.automatic(made)
+    made._AUTOMATIC = plan if any(plan) else None  # noqa: SLF001  the class is being made here
     return made
+
+
+_OWN_NAMES = set(dir(WireStruct))
+
+
+def _declared(attribute: attrs.Attribute[Any]) -> Field:
+    field: Field | None = attribute.metadata.get(METADATA_KEY)
+    if field is None:
+        raise TypeError(f"{attribute.name} is declared neither by wire() nor by fixed()")
+    return attrs.evolve(field, name=attribute.name, automatic=attribute.default is AUTO)
 
 
 def _upper_snake(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).upper()
 
 
-def _structs(word: WireType[Any]) -> Iterator[type[WireStruct]]:
-    return (inner.struct for inner in inner_words(word) if isinstance(inner, Nested))
-
-
-def _expressions(field: Field) -> Iterator[Expression]:
-    if field.when is not None:
-        yield field.when
-    for word in inner_words(field.type):
-        if isinstance(word, Switch):
-            yield word.field
-        elif (size := size_expression(word)) is not None:
-            yield size
-
-
-def _given_names(fields: tuple[Field, ...]) -> Iterator[str]:
-    for field in fields:
-        for expression in _expressions(field):
-            yield from (symbol.name for symbol in expression.symbols() if symbol.scope is Scope.GIVEN)
-        for struct in _structs(field.type):
-            yield from struct.GIVEN
-
-
-def _arm(word: WireType[Any], values: Any) -> WireType[Any]:
-    """Follow switches to the word that is in use."""
-    while isinstance(word, Switch):
-        word = word.cases.get(word.field.evaluate(values), word.default or word)
-    return word
-
-
-def _automatic(cls: type[WireStruct]) -> Iterator[tuple[str, Field, Expression]]:
-    """Find, for each AUTO field, the fields whose size or count refers to it."""
-    for attribute in attrs.fields(cls):
-        if attribute.default is not AUTO or any(attribute.name == name for name, _ in cls._PADDING):
-            continue
-        symbol = Symbol(Scope.THIS, attribute.name)
-        found = [
-            (attribute.name, field, size)
-            for field in cls.FIELDS
-            for word in inner_words(field.type)
-            if isinstance(size := size_expression(word), Linear) and symbol in size.symbols()
-        ]
-        if not found:
-            raise TypeError(f"{cls.__name__}.{attribute.name} is AUTO, but no size or count refers to it")
-        yield from found
-
-
-def _padding(cls: type[WireStruct]) -> Iterator[tuple[str, Expression]]:
-    """Find the AUTO fields of bytes, which fill themselves with zeros."""
-    for attribute, field in zip(attrs.fields(cls), cls.FIELDS, strict=True):
-        size = size_expression(field.type) if isinstance(field.type, Bytes) else None
-        if attribute.default is AUTO and size is not None:
-            yield attribute.name, size
-
-
-def _optional(cls: type[WireStruct], automatic: set[str]) -> Iterator[tuple[str, Condition, Any]]:
-    """Find the fields that may be absent, whose default stands for them where they are there."""
-    for attribute in attrs.fields(cls):
-        when = attribute.metadata[METADATA_KEY].when
-        if when is None or attribute.default in (None, AUTO, attrs.NOTHING) or _asks_caller(when):
-            continue
-        if not any(symbol.name in automatic for symbol in when.symbols()):
-            yield attribute.name, when, attribute.default
-
-
-def _asks_caller(when: Condition) -> bool:
-    return any(symbol.scope is Scope.GIVEN for symbol in when.symbols())
-
-
-def _rank(automatic: tuple[str, Field, Expression], names: set[str]) -> tuple[bool, int]:
-    """Sort key: counts first, since a length that spans counted elements needs them; what needs other lengths last."""
-    _, field, expression = automatic
-    is_count = any(isinstance(word, Array) and word.count is expression for word in inner_words(field.type))
-    return not is_count, sum(symbol.scope is Scope.THIS and symbol.name in names for symbol in expression.symbols())
-
-
-def _lookup(instance: WireStruct, symbol: Symbol) -> int:
-    if symbol.scope is Scope.THIS:
-        return int(getattr(instance, symbol.name))
-    for field in instance.FIELDS:  # a given size is the length of the field that has it
-        if (
-            isinstance(field.type, Bytes)
-            and isinstance(field.type.size, Linear)
-            and field.type.size.terms == ((symbol, 1),)
-        ):
-            return len(getattr(instance, field.name))
-    raise ValueError(f"{symbol} is not known from the fields")
+def _taken(cls: type[WireStruct], data: object) -> bytes:
+    if not isinstance(data, bytes | bytearray | memoryview):
+        raise TypeError(f"{cls.__name__}.parse takes bytes, not {type(data).__name__}")
+    return bytes(data)
 
 
 def _misused(cls: type[WireStruct], given: dict[str, int]) -> None:

@@ -4,6 +4,7 @@ Every named field is wrapped so that it knows where it starts. Whatever goes wro
 `TroubleError` with a reason, the offset of the first byte of the offending field, and the path to it. The fast reader
 (`pytio.wire.derive`) never explains anything: it comes here.
 """
+# ruff: noqa: SLF001  construct's extension points begin with an underscore
 
 from __future__ import annotations
 
@@ -13,15 +14,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from construct import Construct, Container, Struct, Subconstruct
 
+from pytio.wire.fields import Field, bit_runs
 from pytio.wire.location import Located, Span, TroubleError, Window, naming, take
 from pytio.wire.vocabulary import Bits
 from pytio.wire.words import Constant, Present, member, to_construct, whole
 
 if TYPE_CHECKING:
-    from pytio.wire.fields import Field
     from pytio.wire.message import WireStruct
 
-__all__ = ("bit_runs", "record")
+__all__ = ("record",)
 
 _BITS_PER_BYTE = 8
 
@@ -68,28 +69,6 @@ def _members(cls: type[WireStruct]) -> Iterator[Construct]:
         else:
             field = fields[0]
             yield Located(_converted(field), field.name, field).renamed(field.name)
-
-
-def bit_runs(cls: type[WireStruct]) -> list[list[Field]]:
-    """Return the fields of ``cls``, one list for each, but one list for all bits that share bytes.
-
-    Raises:
-        TypeError: a run of bits does not end on a byte boundary.
-    """
-    runs: list[list[Field]] = []
-    open_bits = 0
-    for field in cls.FIELDS:
-        if open_bits and not isinstance(field.type, Bits):
-            break
-        if open_bits:
-            runs[-1].append(field)
-        else:
-            runs.append([field])
-        if isinstance(field.type, Bits):
-            open_bits = (open_bits + field.type.width) % _BITS_PER_BYTE
-    if open_bits:
-        raise TypeError(f"{cls.__name__}.{runs[-1][-1].name}: a run of bits must end on a byte boundary")
-    return runs
 
 
 def _converted(field: Field) -> Construct:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytio.wire.enums import WireFlag
 from pytio.wire.expressions import Expression
+from pytio.wire.fields import bit_runs
 from pytio.wire.location import Span, Window
-from pytio.wire.schema import bit_runs
 from pytio.wire.vocabulary import Array, Bits, Bytes, Nested, Within
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ __all__ = ("as_dict", "as_html", "as_text", "describe", "layout")
 _INDENT = 2
 _EXCERPT_BYTES = 8
 _NAME_COLUMN_MINIMUM = 16
+_LEFT = "style='text-align:left;padding-left:"
 
 
 def layout(message: WireStruct) -> list[Span]:
@@ -152,7 +153,7 @@ def as_html(message: WireStruct) -> str:
     """Return a table for notebooks; everything in it is escaped, key material is not shown."""
     raw = message.build()
     rows = [
-        f'<tr><td>{row.place}</td><td style="text-align:left;padding-left:{0.5 + row.depth}em">{html.escape(row.name)}</td>'
+        f"<tr><td>{row.place}</td><td {_LEFT}{_INDENT / 4 + row.depth}em'>{html.escape(row.name)}</td>"
         f"<td><code>{row.content}</code></td><td>{html.escape(row.meaning)}</td></tr>"
         for row in _rows(message, raw, reveal=False)
     ]

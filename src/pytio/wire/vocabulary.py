@@ -41,6 +41,7 @@ __all__ = (
     "Nested",
     "OpenCode",
     "Rest",
+    "Size",
     "Sized",
     "Switch",
     "WireType",
@@ -64,7 +65,9 @@ class Rest:
         return "rest"
 
 
+#: The size or count of whatever is left.
 REST: Final = Rest()
+#: What sizes and counts are made of.
 Size = int | Expression | Rest
 
 
@@ -100,15 +103,25 @@ class Integer(WireType[int]):
         return f"{'i' if self.signed else 'u'}{8 * self.size}{'be' if self.big_endian and self.size > 1 else ''}"
 
 
+#: One byte.
 U8: Final = Integer(1)
+#: One byte, by its usual name.
 Byte: Final = U8
+#: Two bytes, little-endian.
 U16: Final = Integer(2)
+#: Three bytes, little-endian.
 U24: Final = Integer(3)
+#: Four bytes, little-endian.
 U32: Final = Integer(4)
+#: Eight bytes, little-endian.
 U64: Final = Integer(8)
+#: Eight bytes, little-endian, two's complement.
 I64: Final = Integer(8, signed=True)
+#: Two bytes, big-endian.
 U16BE: Final = Integer(2, big_endian=True)
+#: Four bytes, big-endian.
 U32BE: Final = Integer(4, big_endian=True)
+#: Eight bytes, big-endian.
 U64BE: Final = Integer(8, big_endian=True)
 
 
@@ -186,6 +199,7 @@ class Bits(WireType[T]):
         return f"{self.width} {plural}" + (f" {self.enum.__name__}" if self.enum and self.enum is not bool else "")
 
 
+#: One bit, as a bool.
 Bit: Final[Bits[bool]] = Bits(1, bool)
 
 

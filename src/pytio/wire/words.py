@@ -2,6 +2,7 @@
 
 All of them read from a `Window`, report with `TroubleError`, and check on the way out what they check on the way in.
 """
+# ruff: noqa: SLF001  construct's extension points begin with an underscore
 
 from __future__ import annotations
 
@@ -13,7 +14,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from construct import BytesInteger, Construct, ConstructError, Container, FormatField, Pass, Subconstruct
 
-from pytio.errors import EncodeError
 from pytio.wire.expressions import Condition, Expression, Scope, Symbol, solve
 from pytio.wire.location import Located, TroubleError, Window, take
 from pytio.wire.vocabulary import (
@@ -34,7 +34,7 @@ from pytio.wire.vocabulary import (
 if TYPE_CHECKING:
     from pytio.wire.message import WireStruct
 
-__all__ = ("Constant", "Present", "measure", "member", "to_construct", "whole")
+__all__ = ("Constant", "Present", "member", "to_construct", "whole")
 
 
 def _values(context: Container) -> Callable[[Symbol], int]:
@@ -50,7 +50,7 @@ def _values(context: Container) -> Callable[[Symbol], int]:
 
 
 def _bind(expression: Expression, measured: int, context: Container, what: str, offset: int) -> None:
-    """Check a size or count against what it sizes, while building; learn given sizes from the first field that has one."""
+    """Check a size or count against what it sizes, while building; learn a given size from the first field of it."""
     bound: dict[str, int] = context._params["_bound"]
     unknown = [s for s in expression.symbols() if s.scope is Scope.GIVEN and s.name not in bound]
     values = _values(Container(context, _params=bound))
@@ -59,7 +59,9 @@ def _bind(expression: Expression, measured: int, context: Container, what: str, 
             bound[symbol.name] = solve(expression, symbol, measured, values)
         expected = expression.evaluate(values)
     except (LookupError, ArithmeticError, ValueError) as error:
-        raise TroubleError(str(error) if isinstance(error, ValueError) else f"no size is known: {expression}", offset) from None
+        raise TroubleError(
+            str(error) if isinstance(error, ValueError) else f"no size is known: {expression}", offset
+        ) from None
     if expected != measured:
         raise TroubleError(f"{measured} {what}, but {expression} is {expected}", offset)
 
@@ -123,6 +125,7 @@ def whole(value: Any, what: str, offset: int) -> int:
 
 
 def member(enum: type[Any], value: int, offset: int) -> Any:
+    """Return the member of ``enum`` with this value; open enumerations have one for every value."""
     try:
         return enum(value)
     except ValueError:
@@ -316,6 +319,8 @@ def _(word: Switch) -> Construct:
 
 
 class Constant(Subconstruct):
+    """A field that always has the same value."""
+
     def __init__(self, subcon: Construct, value: Any) -> None:
         super().__init__(subcon)
         self._value = value
@@ -366,21 +371,3 @@ class Present(Subconstruct):
         facts = {name: bound.get(name, bound.get(f"?{name}", int(is_there))) for name in names}
         bound.update({f"?{name}": value for name, value in facts.items()})
         return bool(self._when.evaluate(_values(Container(context, _params=facts))))
-
-
-def measure(word: WireType[Any], value: Any, siblings: dict[str, Any]) -> int:
-    """Return how many elements a value has, or how many bytes it takes, when ``word`` lays it out.
-
-    Raises:
-        EncodeError: the value cannot be laid out.
-    """
-    if not isinstance(word, Within):
-        return len(value)
-    window = Window()
-    context = Container(siblings, _bound={}, _parsing=False, _building=True, _sizing=False)
-    context._params = context
-    try:
-        to_construct(word.element)._build(value, window, context, "(building)")
-    except TroubleError as trouble:
-        raise EncodeError(trouble.reason, "", ".".join(trouble.path)) from None
-    return window.tell()
