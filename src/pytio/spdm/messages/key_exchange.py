@@ -26,7 +26,7 @@ class KeyExchange(SpdmMessage):
 
     version: SpdmVersion = wire(VERSION)
     code: SpdmCode = fixed(CODE, SpdmCode.KEY_EXCHANGE)
-    summary_hash_type: MeasurementSummaryHashType = wire(
+    measurement_summary_hash_type: MeasurementSummaryHashType = wire(
         OpenCode(Byte, MeasurementSummaryHashType), default=MeasurementSummaryHashType.NONE
     )
     slot_id: int = wire(Byte, default=0)

@@ -18,7 +18,7 @@ class PskExchange(SpdmMessage):
 
     version: SpdmVersion = wire(VERSION)
     code: SpdmCode = fixed(CODE, SpdmCode.PSK_EXCHANGE)
-    summary_hash_type: MeasurementSummaryHashType = wire(
+    measurement_summary_hash_type: MeasurementSummaryHashType = wire(
         OpenCode(Byte, MeasurementSummaryHashType), default=MeasurementSummaryHashType.NONE
     )
     session_policy: SessionPolicy = wire(Flags(Byte, SessionPolicy), default=SessionPolicy(0))
