@@ -11,7 +11,8 @@ from enum import Enum, IntEnum
 from typing import Any, Final
 
 from pytio.capture.records import Direction, Layer, Record
-from pytio.wire import WireFlag, WireStruct, layout
+from pytio.wire import WireFlag, WireStruct
+from pytio.wire.show import layout
 
 __all__ = ("Style", "annotated_hex", "brief_fields", "hex_rows", "record_tree", "styled", "summary_line")
 
@@ -112,7 +113,8 @@ def _brief(value: Any) -> str | bool | None:
         return value.hex() if 0 < len(value) <= _SHORT_BYTES else None
     if isinstance(value, tuple):
         return f"{len(value)}x" if value else None
-    return str(value) if type(value).__str__ is not object.__str__ else None
+    says = any("__str__" in cls.__dict__ for cls in type(value).__mro__[:-1])  # a structure with a text of its own
+    return str(value) if says else None
 
 
 def record_tree(record: Record, *, colour: bool = False) -> str:

@@ -96,6 +96,7 @@ class SessionKeys:
     Attributes:
         transcript: the session's transcript, which FINISH and its response are added to from outside.
         schedule: the key schedule.
+        protection: whether records are encrypted.
         is_established: whether records are under data keys.
     """
 
@@ -115,7 +116,7 @@ class SessionKeys:
         self.is_established = False
         self._kind = kind
         self._secrets = secrets
-        self._protection = protection
+        self.protection = protection
         self._orders = orders
         self._settled = False
         self._last_side: Side = "response"
@@ -144,7 +145,7 @@ class SessionKeys:
 
     def _openers(self, request: Secret, response: Secret) -> dict[Side, _Opener]:
         return {
-            side: _Opener(self.schedule, secret, self._protection, self._orders)
+            side: _Opener(self.schedule, secret, self.protection, self._orders)
             for side, secret in zip(_SIDES, (request, response), strict=True)
         }
 

@@ -1,0 +1,435 @@
+"""One SPDM connection as overheard: what was negotiated, who asked what, which sessions run.
+
+A message needs its context to be read: the negotiated sizes, the request that it answers, the session that it travels
+in. This file keeps that context and hands every message to `pytio.spdm`; what a message changes is in tables, one
+handler for each message class that changes anything. Transports are decided outside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar, Final
+
+import attrs
+
+from pytio.capture import vendor
+from pytio.capture.chains import ChainStore
+from pytio.capture.draft import Draft
+from pytio.capture.reassembly import ChunkTransfer, LostChunkError
+from pytio.capture.records import Direction, Layer
+from pytio.capture.secrets import SecretKind, SecretStore
+from pytio.capture.session_keys import SessionKeys
+from pytio.crypto import UnsupportedAlgorithmError
+from pytio.errors import DecodeError
+from pytio.spdm.codes import SpdmCode, SpdmErrorCode
+from pytio.spdm.messages import MESSAGES
+from pytio.spdm.messages.algorithms import Algorithms, NegotiateAlgorithms
+from pytio.spdm.messages.base import SpdmMessage
+from pytio.spdm.messages.capabilities import Capabilities, GetCapabilities
+from pytio.spdm.messages.certificate import Certificate, GetCertificate
+from pytio.spdm.messages.chunk import ChunkResponse, ChunkSend, ChunkSendAck
+from pytio.spdm.messages.digests import Digests
+from pytio.spdm.messages.encapsulated import (
+    DeliverEncapsulatedResponse,
+    EncapsulatedRequest,
+    EncapsulatedResponseAck,
+)
+from pytio.spdm.messages.error import Error
+from pytio.spdm.messages.key_exchange import Finish, FinishRsp, KeyExchange, KeyExchangeRsp
+from pytio.spdm.messages.key_pair import KeyPairInfo
+from pytio.spdm.messages.psk import PskExchange, PskExchangeRsp, PskFinish, PskFinishRsp
+from pytio.spdm.messages.vendor_defined import VendorDefinedRequest, VendorDefinedResponse
+from pytio.spdm.negotiated import Negotiated, UnknownFactError, selected_secured_version
+from pytio.spdm.records import Protection, sequence_orders
+from pytio.spdm.transcript import Piece, Pieces, SessionTranscript, Transcript, joined
+from pytio.wire import WireStruct
+
+__all__ = ("Channel", "Conversation", "Session", "Signed")
+
+_HEADER_BYTES: Final = 4
+_REQUEST_BIT: Final = 0x80
+_RSP_SESSION_ID_SHIFT: Final = 16
+_RAW_PUBLIC_KEY_SLOT: Final = 0xFF
+
+Signed = Callable[[str, Pieces, Draft], None]
+"""Told of every value that is signed or MACed: its name, what it covers, and the record that carries it."""
+
+_OUTSIDE_TRANSCRIPTS: Final = frozenset(
+    {
+        SpdmCode.CHUNK_SEND,
+        SpdmCode.CHUNK_SEND_ACK,
+        SpdmCode.CHUNK_GET,
+        SpdmCode.CHUNK_RESPONSE,
+        SpdmCode.RESPOND_IF_READY,
+    }
+)
+_DEFERRED: Final = frozenset({SpdmErrorCode.RESPONSE_NOT_READY, SpdmErrorCode.LARGE_RESPONSE})
+"""Errors that only put the answer off."""
+_SIGNED: Final = {
+    SpdmCode.CHALLENGE_AUTH: "CHALLENGE_AUTH signature",
+    SpdmCode.MEASUREMENTS: "MEASUREMENTS signature",
+    SpdmCode.ENDPOINT_INFO: "ENDPOINT_INFO signature",
+}
+
+
+@attrs.frozen
+class Said:
+    """A message, its bytes without padding, and the record that completed it."""
+
+    message: SpdmMessage
+    raw: bytes
+    number: int
+
+    def piece(self, rule: str) -> Piece:
+        """Return the message as a piece of a transcript."""
+        return Piece(self.message.NAME, self.raw, rule, self.number)
+
+
+@attrs.define(eq=False)
+class Channel:
+    """One place to talk in: the connection outside any session, or one session."""
+
+    session: Session | None = None
+    request: Said | None = None
+    encapsulated_request: Said | None = None
+    sending: ChunkTransfer = attrs.field(factory=ChunkTransfer)
+    getting: ChunkTransfer = attrs.field(factory=ChunkTransfer)
+
+
+@attrs.define(eq=False)
+class Session:
+    """One session: its keys, as far as they are known, and what it still waits for."""
+
+    session_id: int
+    keys: SessionKeys | None
+    channel: Channel = attrs.field(factory=Channel)
+    awaits_encapsulated_digests: bool = True
+
+    def __attrs_post_init__(self) -> None:
+        """Let the channel know its session."""
+        self.channel.session = self
+
+
+class Conversation:
+    """Reads one connection's messages in the order in which they were captured."""
+
+    def __init__(self, secrets: SecretStore, signed: Signed | None = None) -> None:
+        """Start with nothing known. ``signed`` is told of every value that is signed or MACed."""
+        self._secrets = secrets
+        self._signed = signed
+        self._restart()
+
+    def _restart(self) -> None:
+        self.transcript = Transcript()
+        self.negotiated: Negotiated | None = None
+        self.sessions: dict[int, Session] = {}
+        self.outside = Channel()
+        self._newest: Session | None = None
+        self._vca: dict[type[SpdmMessage], SpdmMessage] = {}
+        self._chains = {False: ChainStore(), True: ChainStore()}  # by whether they are the requester's
+
+    # reading one message
+
+    def read(
+        self, draft: Draft, raw: bytes, channel: Channel, *, base: int, padding: int, encapsulated: bool = False
+    ) -> None:
+        """Read an SPDM message at offset ``base`` that may be followed by up to ``padding`` zero bytes."""
+        if len(raw) < _HEADER_BYTES:
+            draft.add(Layer("spdm", raw))
+            draft.fail(DecodeError(f"an SPDM message has {_HEADER_BYTES} bytes at least", raw), base)
+            return
+        code = SpdmCode(raw[1])
+        is_request = bool(code & _REQUEST_BIT)
+        if draft.direction is None and not encapsulated:
+            draft.direction = Direction.REQUEST if is_request else Direction.RESPONSE
+        facts = {"version": f"{raw[0] >> 4}.{raw[0] & 0xF}", "code": int(code)}
+        cls = MESSAGES.get(code)
+        if cls is None:
+            draft.add(Layer("spdm", raw, None, facts, code.name))
+            draft.notes.append(f"{code.name} is no message of DSP0274 1.0 to 1.4")
+            return
+        asked = None if is_request else self._asked(channel, code, encapsulated)
+        try:
+            given = self._facts(cls, asked, from_requester=is_request is not encapsulated)
+            message, size = cls.parse_prefix(raw, **given)
+        except UnknownFactError as error:
+            draft.add(Layer("spdm", raw, None, facts, cls.NAME))
+            draft.notes.append(f"{cls.NAME} is not decoded: {error}")
+            return
+        except DecodeError as error:
+            draft.add(Layer("spdm", raw, None, facts, cls.NAME))
+            draft.fail(error, base)
+            return
+        said = Said(message, raw[:size], draft.frame.number)
+        draft.add(Layer("spdm", said.raw, message, facts, cls.NAME))
+        _judge_rest(draft, message, raw[size:], base + size, padding)
+        self._follow(draft, said, channel, base, padding, encapsulated=encapsulated)
+
+    def _asked(self, channel: Channel, code: SpdmCode, encapsulated: bool) -> SpdmMessage | None:
+        """Return the request that a response answers, if it is the one that waits."""
+        waiting = channel.encapsulated_request if encapsulated else channel.request
+        answers = waiting is not None and waiting.message.code == code | _REQUEST_BIT
+        return waiting.message if waiting is not None and answers else None
+
+    def _facts(self, cls: type[SpdmMessage], request: SpdmMessage | None, *, from_requester: bool) -> dict[str, int]:
+        if not cls.GIVEN:
+            return {}
+        if self.negotiated is None:
+            raise UnknownFactError(min(cls.GIVEN))
+        return self.negotiated.facts(cls, request, from_requester=from_requester)
+
+    # what a message changes
+
+    def _follow(
+        self, draft: Draft, said: Said, channel: Channel, base: int, padding: int, *, encapsulated: bool
+    ) -> None:
+        code = said.message.code
+        if code is SpdmCode.GET_VERSION and not encapsulated:
+            self._restart()
+            channel = self.outside
+        self._report_signed(draft, said, channel, encapsulated)
+        if code not in _OUTSIDE_TRANSCRIPTS:
+            self._note_in_transcript(said, channel, encapsulated)
+        try:
+            if encapsulated:
+                self._on_encapsulated_response(said, channel)
+            elif handler := self._HANDLERS.get(type(said.message)):
+                handler(self, draft, said, channel)
+        except (UnsupportedAlgorithmError, ValueError) as error:
+            draft.notes.append(f"{said.message.NAME} cannot be followed: {error}")
+        if carried := self._CARRIED.get(type(said.message)):
+            inner, is_encapsulated = carried(self, draft, said, channel)
+            if inner:
+                self.read(
+                    draft,
+                    inner,
+                    channel,
+                    base=base + len(said.raw) - len(inner) if said.raw.endswith(inner) else 0,
+                    padding=padding,
+                    encapsulated=is_encapsulated,
+                )
+        if isinstance(said.message, VendorDefinedRequest | VendorDefinedResponse):
+            vendor.read(draft, said.message, base + len(said.raw) - len(said.message.payload))
+
+    def _note_in_transcript(self, said: Said, channel: Channel, encapsulated: bool) -> None:
+        context = channel.session
+        code = said.message.code
+        if code & _REQUEST_BIT:
+            self.transcript.request(said.raw, context=context, encapsulated=encapsulated, source=said.number)
+            if encapsulated:
+                channel.encapsulated_request = said
+            else:
+                channel.request = said
+        elif not (isinstance(said.message, Error) and said.message.error_code in _DEFERRED):
+            self.transcript.response(
+                said.raw,
+                context=context,
+                encapsulated=encapsulated,
+                signature_size=len(getattr(said.message, "signature", None) or b""),
+                source=said.number,
+            )
+
+    def _report_signed(self, draft: Draft, said: Said, channel: Channel, encapsulated: bool) -> None:
+        signature = getattr(said.message, "signature", None)
+        what = _SIGNED.get(said.message.code)
+        if self._signed is None or what is None or not signature:
+            return
+        unsigned = said.raw[: len(said.raw) - len(signature)]
+        if said.message.code is SpdmCode.CHALLENGE_AUTH:
+            pieces = self.transcript.m1m2(unsigned, encapsulated=encapsulated, source=said.number)
+        elif said.message.code is SpdmCode.MEASUREMENTS:
+            pieces = self.transcript.l1l2(unsigned, context=channel.session, source=said.number)
+        else:
+            pieces = self.transcript.il1il2(
+                unsigned, context=channel.session, encapsulated=encapsulated, source=said.number
+            )
+        self._report(what, pieces, draft)
+
+    def _report(self, what: str, pieces: Pieces, draft: Draft) -> None:
+        if self._signed is not None:
+            self._signed(what, pieces, draft)
+
+    def _on_version(self, draft: Draft, said: Said, channel: Channel) -> None:
+        self._vca[type(said.message)] = said.message
+
+    def _on_algorithms(self, draft: Draft, said: Said, channel: Channel) -> None:
+        self._vca[Algorithms] = said.message
+        wanted = (GetCapabilities, Capabilities, NegotiateAlgorithms, Algorithms)
+        found: list[Any] = [self._vca[cls] for cls in wanted if cls in self._vca]
+        if len(found) == len(wanted):
+            self.negotiated = Negotiated.from_messages(*found)
+
+    def _on_digests(self, draft: Draft, said: Said, channel: Channel) -> None:
+        assert isinstance(said.message, Digests)
+        self._chains[False].take_digests(said.message)
+
+    def _on_certificate(self, draft: Draft, said: Said, channel: Channel) -> None:
+        assert isinstance(said.message, Certificate)
+        if channel.request is not None and isinstance(channel.request.message, GetCertificate):
+            self._chains[False].take_certificate(channel.request.message, said.message)
+
+    def _on_encapsulated_response(self, said: Said, channel: Channel) -> None:
+        """Take what the requester shows of itself."""
+        message = said.message
+        if isinstance(message, Digests):
+            self._chains[True].take_digests(message)
+        asked = channel.encapsulated_request
+        if isinstance(message, Certificate) and asked is not None and isinstance(asked.message, GetCertificate):
+            self._chains[True].take_certificate(asked.message, message)
+        session = channel.session or self._newest
+        if session is None or not session.awaits_encapsulated_digests:
+            return
+        session.awaits_encapsulated_digests = False
+        if isinstance(message, Digests) and session.keys and self.negotiated and self.negotiated.is_requester_multi_key:
+            session.keys.transcript.encapsulated_digests = said.piece("ED")
+
+    # sessions
+
+    def _on_key_exchange_rsp(self, draft: Draft, said: Said, channel: Channel) -> None:
+        request, message = channel.request, said.message
+        assert isinstance(message, KeyExchangeRsp)
+        if request is None or not isinstance(request.message, KeyExchange) or self.negotiated is None:
+            draft.notes.append("the session cannot be followed: its KEY_EXCHANGE was not captured")
+            return
+        schedule = self.negotiated.key_schedule()
+        slot = request.message.slot_id
+        chain = self._chains[False].piece(slot, schedule.hash_algorithm, "Ct")
+        transcript = SessionTranscript(
+            vca=self.transcript.vca,
+            exchange=request.piece("K"),
+            response=said.piece("K"),
+            signature_size=len(message.signature),
+            verify_size=len(message.responder_verify_data),
+            digests=self.transcript.first_digests if self.negotiated.is_responder_multi_key else None,
+            chain=chain,
+        )
+        self._report("KEY_EXCHANGE_RSP signature", transcript.exchange_signature(), draft)
+        kind = SecretKind.KEM if self.negotiated.kem else SecretKind.DHE
+        session = self._start(kind, request.message.req_session_id, message, transcript)
+        if chain is None and session.keys is not None:
+            draft.notes.append(f"the session cannot be followed: the certificate chain of slot {slot} is not known")
+            session.keys = None
+
+    def _on_psk_exchange_rsp(self, draft: Draft, said: Said, channel: Channel) -> None:
+        request, message = channel.request, said.message
+        assert isinstance(message, PskExchangeRsp)
+        if request is None or not isinstance(request.message, PskExchange) or self.negotiated is None:
+            draft.notes.append("the session cannot be followed: its PSK_EXCHANGE was not captured")
+            return
+        transcript = SessionTranscript(
+            vca=self.transcript.vca,
+            exchange=request.piece("K"),
+            response=said.piece("K"),
+            verify_size=len(message.responder_verify_data),
+        )
+        session = self._start(SecretKind.PSK, request.message.req_session_id, message, transcript)
+        if not self.negotiated.has_psk_finish and session.keys is not None:
+            session.keys.establish()
+
+    def _start(
+        self, kind: SecretKind, req_id: int, response: KeyExchangeRsp | PskExchangeRsp, transcript: SessionTranscript
+    ) -> Session:
+        assert self.negotiated is not None
+        session_id = response.rsp_session_id << _RSP_SESSION_ID_SHIFT | req_id
+        session = Session(session_id, None)
+        self.sessions[session_id] = self._newest = session
+        session.keys = SessionKeys(
+            kind,
+            self.negotiated.key_schedule(),
+            transcript,
+            self._secrets,
+            protection=Protection.ENCRYPT_AND_MAC if self.negotiated.is_encrypted else Protection.MAC_ONLY,
+            orders=sequence_orders(selected_secured_version(response.opaque_data, response.version) or 0),
+        )
+        if response.responder_verify_data:
+            session.keys.prove_by_verify_data("response", joined(transcript.th1()), response.responder_verify_data)
+        return session
+
+    def _on_finish(self, draft: Draft, said: Said, channel: Channel) -> None:
+        session = channel.session or self._newest
+        message = said.message
+        assert isinstance(message, Finish | PskFinish)
+        if session is None or session.keys is None:
+            return
+        keys = session.keys
+        if isinstance(message, Finish) and message.signature_included:
+            slot = message.req_slot_id
+            keys.transcript.requester_chain = self._chains[True].piece(slot, keys.schedule.hash_algorithm, "CM")
+            if keys.transcript.requester_chain is None:
+                draft.notes.append(f"the session cannot be followed: the requester's chain in slot {slot} is not known")
+            signed = len(said.raw) - len(message.requester_verify_data) - len(message.signature or b"")
+            self._report("FINISH signature", keys.transcript.finish_signature(said.raw[:signed], said.number), draft)
+        unverified = said.raw[: len(said.raw) - len(message.requester_verify_data)]
+        covered = keys.transcript.finish_hmac(unverified, said.number)
+        keys.prove_by_verify_data("request", joined(covered), message.requester_verify_data)
+        keys.transcript.finish = said.piece("F")
+
+    def _on_finish_rsp(self, draft: Draft, said: Said, channel: Channel) -> None:
+        session = channel.session or self._newest
+        message = said.message
+        assert isinstance(message, FinishRsp | PskFinishRsp)
+        if session is None or session.keys is None:
+            return
+        keys = session.keys
+        if isinstance(message, FinishRsp) and message.responder_verify_data:
+            unverified = said.raw[: len(said.raw) - len(message.responder_verify_data)]
+            covered = keys.transcript.finish_response_hmac(unverified, said.number)
+            keys.prove_by_verify_data("response", joined(covered), message.responder_verify_data)
+        keys.transcript.finish_response = said.piece("F")
+        keys.establish()
+
+    # messages inside messages
+
+    def _chunk(self, draft: Draft, said: Said, channel: Channel) -> tuple[bytes, bool]:
+        assert isinstance(said.message, ChunkSend | ChunkResponse)
+        transfer = channel.sending if isinstance(said.message, ChunkSend) else channel.getting
+        try:
+            return transfer.take(said.message) or b"", False
+        except LostChunkError as error:
+            draft.notes.append(f"{said.message.NAME}: {error}")
+            return b"", False
+
+    def _chunk_answer(self, draft: Draft, said: Said, channel: Channel) -> tuple[bytes, bool]:
+        assert isinstance(said.message, ChunkSendAck)
+        return said.message.response_to_large_request, False
+
+    def _encapsulated(self, draft: Draft, said: Said, channel: Channel) -> tuple[bytes, bool]:
+        message = said.message
+        if isinstance(message, DeliverEncapsulatedResponse):
+            return message.encapsulated_response, True
+        assert isinstance(message, EncapsulatedRequest | EncapsulatedResponseAck)
+        return message.encapsulated_request or b"", True
+
+    _HANDLERS: ClassVar[dict[type[WireStruct], Callable[[Conversation, Draft, Said, Channel], None]]] = {
+        GetCapabilities: _on_version,
+        Capabilities: _on_version,
+        NegotiateAlgorithms: _on_version,
+        Algorithms: _on_algorithms,
+        Digests: _on_digests,
+        Certificate: _on_certificate,
+        KeyExchangeRsp: _on_key_exchange_rsp,
+        PskExchangeRsp: _on_psk_exchange_rsp,
+        Finish: _on_finish,
+        PskFinish: _on_finish,
+        FinishRsp: _on_finish_rsp,
+        PskFinishRsp: _on_finish_rsp,
+    }
+    _CARRIED: ClassVar[dict[type[WireStruct], Callable[[Conversation, Draft, Said, Channel], tuple[bytes, bool]]]] = {
+        ChunkSend: _chunk,
+        ChunkResponse: _chunk,
+        ChunkSendAck: _chunk_answer,
+        EncapsulatedRequest: _encapsulated,
+        DeliverEncapsulatedResponse: _encapsulated,
+        EncapsulatedResponseAck: _encapsulated,
+    }
+
+
+def _judge_rest(draft: Draft, message: SpdmMessage, rest: bytes, offset: int, padding: int) -> None:
+    """Report what follows a message: the transport's padding is silent, everything else is not."""
+    if len(rest) <= padding and not any(rest):
+        return
+    if isinstance(message, KeyPairInfo) and not any(rest):
+        # the reference implementation sends 8 zero bytes more than the fields of a 1.4 KEY_PAIR_INFO
+        draft.notes.append(f"{len(rest)} zero bytes after {message.NAME}")
+        return
+    draft.fail(DecodeError(f"{len(rest)} bytes left over after {message.NAME}", rest), offset)

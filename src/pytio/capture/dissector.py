@@ -1,0 +1,226 @@
+"""From captured frames to records: transports are taken off here, conversations are kept apart, records are opened.
+
+One table says what each link type holds. Everything inside SPDM is `pytio.capture.conversation`'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from typing import ClassVar, Final
+
+import attrs
+
+from pytio import doe
+from pytio.capture.conversation import Conversation, Session, Signed
+from pytio.capture.draft import Draft
+from pytio.capture.frames import Frame, LinkType
+from pytio.capture.records import Direction, Layer, Record
+from pytio.capture.secrets import SecretStore
+from pytio.doe.codes import BYTES_PER_DW
+from pytio.errors import DecodeError, SpdmDecodeError
+from pytio.spdm.records import Protection
+from pytio.spdm.secured import (
+    MAC_BYTES,
+    RECORD_FORMATS,
+    InnerHeader,
+    RecordFormat,
+    RecordHeader,
+    RecordPlaintext,
+    RecordTransport,
+)
+from pytio.transports.mctp import MctpMessage, MctpMessageType, MctpPacket
+
+__all__ = ("Dissector",)
+
+_SEQUENCES: Final = 4  # MCTP counts the packets of a message in two bits
+_DOE_PADDING: Final = BYTES_PER_DW - 1
+
+
+@attrs.define(eq=False)
+class _Flow:
+    """One place where a conversation is heard: a mailbox, a pair of MCTP endpoints, a TCP connection."""
+
+    conversation: Conversation
+    awaits_discovery_response: bool = False
+
+
+class Dissector:
+    """Reads frames in their order; keeps what later frames need, and nothing else."""
+
+    def __init__(self, secrets: SecretStore, signed: Signed | None = None) -> None:
+        """Start with nothing heard. ``signed`` is told of every value that is signed or MACed."""
+        self._secrets = secrets
+        self._signed = signed
+        self._flows: dict[Hashable, _Flow] = {}
+        self._packets: dict[Hashable, list[MctpPacket]] = {}
+
+    def read(self, frame: Frame) -> Record:
+        """Return the record of a frame; a frame that does not decode becomes a record that says why."""
+        draft = Draft(frame)
+        reader = self._READERS.get(frame.link_type)
+        if reader is None:
+            draft.notes.append(f"link type {int(frame.link_type)} ({frame.link_type.name}) is not read")
+        elif frame.problem is None:
+            reader(self, draft)
+        return draft.finish()
+
+    def _flow(self, key: Hashable) -> _Flow:
+        if key not in self._flows:
+            self._flows[key] = _Flow(Conversation(self._secrets, self._signed))
+        return self._flows[key]
+
+    # DOE
+
+    def _doe(self, draft: Draft) -> None:
+        draft.transport = RecordTransport.PCI_DOE.value
+        data = draft.frame.data
+        flow = self._flow((draft.frame.interface, "doe"))
+        try:
+            data_object = doe.DataObject.parse(data)
+        except DecodeError as error:
+            draft.add(Layer("doe", data, None, {}, doe.DataObject.NAME))
+            draft.fail(error, 0)
+            return
+        draft.add(Layer("doe", data, data_object, {}, data_object.NAME))
+        base = len(data) - len(data_object.payload)
+        if data_object.vendor_id != doe.VendorId.PCI_SIG:
+            draft.notes.append(f"data objects of vendor {int(data_object.vendor_id):#06x} are not read")
+            return
+        kind = data_object.data_object_type
+        if kind == doe.DataObjectType.DISCOVERY:
+            self._discovery(draft, flow, data_object.payload, base)
+        elif kind in (doe.DataObjectType.CMA_SPDM, doe.DataObjectType.CMA_SPDM_WITH_CONNECTION_ID):
+            conversation = self._connection(flow, draft, data_object)
+            conversation.read(draft, data_object.payload, conversation.outside, base=base, padding=_DOE_PADDING)
+        elif kind in (doe.DataObjectType.SECURED_CMA_SPDM, doe.DataObjectType.SECURED_CMA_SPDM_WITH_CONNECTION_ID):
+            conversation = self._connection(flow, draft, data_object)
+            self._secured(draft, conversation, data_object.payload, base, RecordTransport.PCI_DOE)
+        else:
+            draft.notes.append(f"data object type {kind:#x} is not read")
+
+    def _connection(self, flow: _Flow, draft: Draft, data_object: doe.DataObject) -> Conversation:
+        if data_object.connection_id is None:
+            return flow.conversation
+        return self._flow((draft.frame.interface, "doe", data_object.connection_id)).conversation
+
+    def _discovery(self, draft: Draft, flow: _Flow, payload: bytes, base: int) -> None:
+        # The bytes of a request and of a response can be the same: only the order of things tells them apart.
+        is_response = flow.awaits_discovery_response
+        flow.awaits_discovery_response = not is_response
+        draft.direction = Direction.RESPONSE if is_response else Direction.REQUEST
+        cls = doe.DiscoveryResponse if is_response else doe.DiscoveryRequest
+        try:
+            message = cls.parse(payload)
+        except DecodeError as error:
+            draft.fail(error, base)
+            return
+        draft.add(Layer("doe", payload, message, {}, message.NAME))
+
+    # MCTP
+
+    def _mctp(self, draft: Draft) -> None:
+        draft.transport = RecordTransport.MCTP.value
+        data = draft.frame.data
+        try:
+            packet = MctpPacket.parse(data)
+        except DecodeError as error:
+            draft.add(Layer("mctp", data, None, {}, MctpPacket.NAME))
+            draft.fail(error, 0)
+            return
+        draft.add(Layer("mctp", data, packet, {}, packet.NAME))
+        ends = (packet.header.source_endpoint_id, packet.header.destination_endpoint_id)
+        whole = self._whole_message(draft, packet, (draft.frame.interface, *ends))
+        if whole is None:
+            return
+        base = len(data) - len(whole) if packet.is_whole_message else 0
+        flow = self._flow((draft.frame.interface, "mctp", frozenset(ends)))
+        self._mctp_message(draft, flow.conversation, whole, base)
+
+    def _whole_message(self, draft: Draft, packet: MctpPacket, route: Hashable) -> bytes | None:
+        """Put a message together from its packets; None until its last one."""
+        header = packet.header
+        if packet.is_whole_message:
+            return packet.payload
+        key = (route, header.message_tag, header.tag_owner)
+        parts = [] if header.start_of_message else self._packets.pop(key, None)
+        if parts is None or (parts and header.packet_sequence != (parts[-1].header.packet_sequence + 1) % _SEQUENCES):
+            draft.notes.append("this packet does not continue a message")
+            return None
+        parts.append(packet)
+        if header.end_of_message:
+            return b"".join(part.payload for part in parts)
+        self._packets[key] = parts
+        return None
+
+    def _mctp_message(self, draft: Draft, conversation: Conversation, data: bytes, base: int) -> None:
+        try:
+            message = MctpMessage.parse(data)
+        except DecodeError as error:
+            draft.fail(error, base)
+            return
+        base += len(data) - len(message.payload)
+        if message.message_type is MctpMessageType.SPDM:
+            conversation.read(draft, message.payload, conversation.outside, base=base, padding=0)
+        elif message.message_type is MctpMessageType.SECURED_MESSAGE:
+            self._secured(draft, conversation, message.payload, base, RecordTransport.MCTP)
+        else:
+            draft.notes.append(f"MCTP message type {message.message_type.name} is not read")
+
+    # records
+
+    def _secured(
+        self, draft: Draft, conversation: Conversation, data: bytes, base: int, transport: RecordTransport
+    ) -> None:
+        layout = RECORD_FORMATS[transport]
+        try:
+            header, size = RecordHeader.parse_prefix(data, sequence=layout.sequence_bytes)
+            body = _body(data, size, header.length)
+        except SpdmDecodeError as error:
+            draft.add(Layer("secured", data, None, {"decrypted": False}))
+            draft.fail(error, base)
+            return
+        facts = {"session_id": header.session_id, "decrypted": False}
+        session = conversation.sessions.get(header.session_id)
+        opened = session.keys.open(data[:size], body, header.sequence_number) if session and session.keys else None
+        draft.add(Layer("secured", data[: size + len(body)], None, facts | {"decrypted": opened is not None}))
+        if session is None or session.keys is None or opened is None:
+            return
+        side, plaintext = opened
+        draft.direction = Direction(side)
+        if session.keys.protection is Protection.ENCRYPT_AND_MAC:
+            try:
+                plaintext = RecordPlaintext.parse(plaintext).application_data
+            except SpdmDecodeError as error:
+                draft.fail(error, 0)
+                return
+        self._application(draft, conversation, session, plaintext, layout)
+
+    def _application(
+        self, draft: Draft, conversation: Conversation, session: Session, data: bytes, layout: RecordFormat
+    ) -> None:
+        if layout.inner_header is InnerHeader.MCTP_MESSAGE_TYPE:
+            try:
+                inner = MctpMessage.parse(data)
+            except DecodeError as error:
+                draft.fail(error, 0)
+                return
+            if inner.message_type is not MctpMessageType.SPDM:
+                name = "pldm" if inner.message_type is MctpMessageType.PLDM else "mctp"
+                draft.add(Layer(name, inner.payload, None, {}, inner.message_type.name))
+                return
+            data = inner.payload
+        conversation.read(draft, data, session.channel, base=0, padding=0)
+
+    _READERS: ClassVar[dict[int, Callable[[Dissector, Draft], None]]] = {
+        LinkType.PCI_DOE: _doe,
+        LinkType.MCTP: _mctp,
+    }
+
+
+def _body(data: bytes, start: int, length: int) -> bytes:
+    """Return the part of a record behind its header."""
+    left = len(data) - start
+    if not MAC_BYTES <= length <= left:
+        reason = f"length {length}, {left} bytes left, of which {MAC_BYTES} at least are the MAC"
+        raise SpdmDecodeError(reason, data, start - 2, "RecordHeader.length")
+    return data[start : start + length]

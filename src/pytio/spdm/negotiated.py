@@ -1,0 +1,233 @@
+"""What two peers agreed on in the VCA exchange, and what follows from it for the messages after it (DSP0274).
+
+Sizes of fields that no message states, whether a handshake travels in the clear, whether records are encrypted: all of
+that comes from four messages. This file derives it, for either role and for a listener alike.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NoReturn, Self
+
+import attrs
+
+from pytio.errors import SpdmDecodeError
+from pytio.spdm import algorithms
+from pytio.spdm.algorithms import (
+    AeadSuite,
+    AlgorithmType,
+    BaseAsymAlgo,
+    BaseHashAlgo,
+    DheGroup,
+    KemAlgo,
+    OtherParams,
+    PqcAsymAlgo,
+)
+from pytio.spdm.capabilities import RequesterCapabilities, ResponderCapabilities
+from pytio.spdm.codes import MeasurementSummaryHashType, SpdmCode, SpdmVersion
+from pytio.spdm.key_schedule import KeySchedule
+from pytio.spdm.messages.algorithms import Algorithms, NegotiateAlgorithms
+from pytio.spdm.messages.base import SpdmMessage
+from pytio.spdm.messages.capabilities import Capabilities, GetCapabilities
+from pytio.spdm.messages.version import VersionNumber
+from pytio.spdm.opaque import SecuredMessageElement, parse_opaque, parse_opaque_element
+
+__all__ = ("Negotiated", "UnknownFactError", "selected_secured_version")
+
+
+class UnknownFactError(LookupError):
+    """A size that the message needs follows from nothing that was said.
+
+    Attributes:
+        fact: the name that ``parse`` takes.
+    """
+
+    def __init__(self, fact: str) -> None:
+        super().__init__(fact)
+        self.fact = fact
+
+    def __str__(self) -> str:
+        """Name what is unknown."""
+        return f"{self.fact} is not known: nothing was negotiated that says it"
+
+
+_SIGNED_ON_REQUEST: Final = frozenset({SpdmCode.MEASUREMENTS.name, SpdmCode.ENDPOINT_INFO.name})
+_MEASUREMENT_CAPABILITIES: Final = ResponderCapabilities.MEAS_CAP_NO_SIG | ResponderCapabilities.MEAS_CAP_SIG
+
+
+@attrs.frozen
+class Negotiated:
+    """The result of GET_VERSION to ALGORITHMS.
+
+    Attributes:
+        version: the negotiated SPDM version.
+        requester: the requester's capabilities.
+        responder: the responder's capabilities.
+        base_hash: the selected hash; no bit where none was selected, and so for all selections.
+        base_asym: the responder's signature algorithm.
+        pqc_asym: the responder's post-quantum signature algorithm.
+        req_base_asym: the requester's signature algorithm.
+        req_pqc_asym: the requester's post-quantum signature algorithm.
+        dhe: the DHE group.
+        kem: the key encapsulation mechanism.
+        aead: the cipher suite of sessions.
+        is_responder_multi_key: whether the responder uses several keys on this connection.
+        is_requester_multi_key: whether the requester does.
+    """
+
+    version: int
+    requester: RequesterCapabilities = RequesterCapabilities(0)
+    responder: ResponderCapabilities = ResponderCapabilities(0)
+    base_hash: BaseHashAlgo = BaseHashAlgo(0)
+    base_asym: BaseAsymAlgo = BaseAsymAlgo(0)
+    pqc_asym: PqcAsymAlgo = PqcAsymAlgo(0)
+    req_base_asym: BaseAsymAlgo = BaseAsymAlgo(0)
+    req_pqc_asym: PqcAsymAlgo = PqcAsymAlgo(0)
+    dhe: DheGroup = DheGroup(0)
+    kem: KemAlgo = KemAlgo(0)
+    aead: AeadSuite = AeadSuite(0)
+    is_responder_multi_key: bool = False
+    is_requester_multi_key: bool = False
+
+    @classmethod
+    def from_messages(
+        cls,
+        get_capabilities: GetCapabilities,
+        capabilities: Capabilities,
+        negotiate: NegotiateAlgorithms,
+        selected: Algorithms,
+    ) -> Self:
+        """Take the result from the four messages that settle it."""
+        chosen = {structure.alg_type: structure.alg_supported for structure in selected.alg_structures}
+        is_multi_key = selected.version >= SpdmVersion.V1_3
+        return cls(
+            version=selected.version,
+            requester=get_capabilities.flags or RequesterCapabilities(0),
+            responder=capabilities.flags,
+            base_hash=selected.base_hash_sel,
+            base_asym=selected.base_asym_sel,
+            pqc_asym=selected.pqc_asym_sel,
+            req_base_asym=BaseAsymAlgo(chosen.get(AlgorithmType.REQ_BASE_ASYM_ALG, 0)),
+            req_pqc_asym=PqcAsymAlgo(chosen.get(AlgorithmType.REQ_PQC_ASYM_ALG, 0)),
+            dhe=DheGroup(chosen.get(AlgorithmType.DHE, 0)),
+            kem=KemAlgo(chosen.get(AlgorithmType.KEM_ALG, 0)),
+            aead=AeadSuite(chosen.get(AlgorithmType.AEAD, 0)),
+            # each side states what the other one does
+            is_responder_multi_key=is_multi_key and OtherParams.MULTI_KEY_CONN in negotiate.other_params_support,
+            is_requester_multi_key=is_multi_key and OtherParams.MULTI_KEY_CONN in selected.other_params_selection,
+        )
+
+    @property
+    def is_handshake_in_the_clear(self) -> bool:
+        """Whether FINISH travels outside the session, and verify data moves to its response."""
+        return (
+            RequesterCapabilities.HANDSHAKE_IN_THE_CLEAR_CAP in self.requester
+            and ResponderCapabilities.HANDSHAKE_IN_THE_CLEAR_CAP in self.responder
+        )
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether records are encrypted; with MAC_CAP alone they are only authenticated."""
+        return (
+            RequesterCapabilities.ENCRYPT_CAP in self.requester and ResponderCapabilities.ENCRYPT_CAP in self.responder
+        )
+
+    @property
+    def has_psk_finish(self) -> bool:
+        """Whether PSK_FINISH follows PSK_EXCHANGE: the responder adds a context of its own."""
+        return ResponderCapabilities.PSK_CAP_WITH_CONTEXT in self.responder
+
+    def key_schedule(self) -> KeySchedule:
+        """Return the key schedule of a session on this connection.
+
+        Raises:
+            ValueError: no hash or no AEAD was selected, or the version is none of 1.0 to 1.4.
+        """
+        hash_algorithm = algorithms.hash_algorithm(self.base_hash)
+        return KeySchedule(self.version, hash_algorithm, algorithms.aead_algorithm(self.aead))
+
+    def facts(
+        self, cls: type[SpdmMessage], request: SpdmMessage | None = None, *, from_requester: bool
+    ) -> dict[str, int]:
+        """Return what ``cls.parse`` needs to be given.
+
+        Args:
+            cls: the message's class.
+            request: for a response, what it answers.
+            from_requester: whether the connection's requester sends the message, also inside the encapsulated flow.
+
+        Raises:
+            UnknownFactError: a size follows from nothing that was negotiated or asked.
+        """
+        return {name: self._fact(name, cls, request, from_requester) for name in cls.GIVEN}
+
+    def _fact(self, name: str, cls: type[SpdmMessage], request: SpdmMessage | None, from_requester: bool) -> int:
+        try:
+            return _FACTS[name](self, cls, request, from_requester)
+        except ValueError:  # a selection of several algorithms, or of one without a name
+            raise UnknownFactError(name) from None
+
+    def _digest(self, cls: type[SpdmMessage], request: SpdmMessage | None, from_requester: bool) -> int:
+        return algorithms.digest_size(self.base_hash) if self.base_hash else _unknown("digest")
+
+    def _signature(self, cls: type[SpdmMessage], request: SpdmMessage | None, from_requester: bool) -> int:
+        if cls.NAME in _SIGNED_ON_REQUEST and not _asked(request, "signature_requested", "signature"):
+            return 0
+        base, pqc = (self.req_base_asym, self.req_pqc_asym) if from_requester else (self.base_asym, self.pqc_asym)
+        if not base and not pqc:
+            return 0 if from_requester else _unknown("signature")
+        return algorithms.signature_size(base or pqc)
+
+    def _summary(self, cls: type[SpdmMessage], request: SpdmMessage | None, from_requester: bool) -> int:
+        kind = _asked(request, "measurement_summary_hash_type", "summary")
+        if kind == MeasurementSummaryHashType.NONE or not self.responder & _MEASUREMENT_CAPABILITIES:
+            return 0
+        return self._digest(cls, request, from_requester)
+
+    def _exchange(self, cls: type[SpdmMessage], request: SpdmMessage | None, from_requester: bool) -> int:
+        if not self.dhe and not self.kem:
+            return _unknown("exchange")
+        return algorithms.exchange_sizes(self.dhe or self.kem)[0 if from_requester else 1]
+
+    def _verify_data(self, cls: type[SpdmMessage], request: SpdmMessage | None, from_requester: bool) -> int:
+        absent = {True: SpdmCode.KEY_EXCHANGE_RSP, False: SpdmCode.FINISH_RSP}[self.is_handshake_in_the_clear]
+        return 0 if absent.name == cls.NAME else self._digest(cls, request, from_requester)
+
+    def _multi_key(self, cls: type[SpdmMessage], request: SpdmMessage | None, from_requester: bool) -> int:
+        return int(self.is_requester_multi_key if from_requester else self.is_responder_multi_key)
+
+
+_FACTS: Final = {
+    "digest": Negotiated._digest,
+    "signature": Negotiated._signature,
+    "summary": Negotiated._summary,
+    "exchange": Negotiated._exchange,
+    "verify_data": Negotiated._verify_data,
+    "multi_key": Negotiated._multi_key,
+}
+
+
+def selected_secured_version(opaque_data: bytes, version: int) -> int | None:
+    """Return the version of secured messages (DSP0277) that a responder selected, as on the wire, 0x1100 for 1.1.
+
+    None where the opaque data do not say.
+    """
+    try:
+        table = parse_opaque(opaque_data, version)
+        elements = () if isinstance(table, bytes) else table.elements
+        for element in elements:
+            parsed = parse_opaque_element(element)
+            if isinstance(parsed, SecuredMessageElement) and isinstance(parsed.content, VersionNumber):
+                return int.from_bytes(parsed.content.build(), "little")
+    except SpdmDecodeError:
+        pass
+    return None
+
+
+def _unknown(fact: str) -> NoReturn:
+    raise UnknownFactError(fact)
+
+
+def _asked(request: SpdmMessage | None, field: str, fact: str) -> int:
+    """Return what the request asked for."""
+    asked = getattr(request, field, None)
+    return _unknown(fact) if asked is None else int(asked)
