@@ -8,6 +8,7 @@ knows no layout and no rule.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import IntEnum
 from typing import Final
 
 from pytio.wire import OpenEnum, WireFlag
@@ -260,13 +261,13 @@ class MeasurementSummaryHashType(OpenEnum):
     ALL = 0xFF
 
 
-class MeasurementIndex(OpenEnum):
-    """Measurement operation of GET_MEASUREMENTS, and the indices of a block with a meaning; others are the device's."""
+class MeasurementIndex(IntEnum):
+    """The measurement indices with a meaning; the others, from 1, are the device's own."""
 
-    TOTAL_NUMBER = 0x00  #: ask how many there are
+    TOTAL_NUMBER = 0x00  #: in a request only: how many there are
     MEASUREMENT_MANIFEST = 0xFD
     DEVICE_MODE = 0xFE
-    ALL = 0xFF  #: ask for all of them
+    ALL = 0xFF  #: in a request only: all of them
 
 
 class MeasurementValueType(OpenEnum):

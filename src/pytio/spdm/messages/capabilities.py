@@ -29,7 +29,7 @@ _EXTENDED_ALGORITHM_BYTES: Final = 4
 
 @message
 class SupportedAlgorithms(SpdmStruct):
-    """SupportedAlgorithms, the block at the end of CAPABILITIES: NEGOTIATE_ALGORITHMS without version and code (1.3)."""
+    """SupportedAlgorithms, at the end of CAPABILITIES: NEGOTIATE_ALGORITHMS without its version and code (1.3)."""
 
     alg_structure_count: int = wire(Byte, default=AUTO)
     reserved_param2: int = wire(Byte, default=0)
@@ -70,10 +70,12 @@ class GetCapabilities(SpdmMessage):
     version: SpdmVersion = wire(VERSION)
     code: SpdmCode = fixed(CODE, SpdmCode.GET_CAPABILITIES)
     supported_algorithms_requested: bool = wire(Bit, default=False)
+    """From 1.3: CAPABILITIES shall end with `SupportedAlgorithms`."""
     reserved_param1: int = wire(Bits(7), default=0)
     reserved_param2: int = wire(Byte, default=0)
     reserved: int | None = wire(Byte, when=this.version >= SpdmVersion.V1_1, default=0)
     ct_exponent: int | None = wire(Byte, when=this.version >= SpdmVersion.V1_1, default=0)
+    """Cryptography takes the requester at most 2^CTExponent microseconds."""
     ext_flags: ExtendedCapabilities | None = wire(
         Flags(U16, ExtendedCapabilities), when=this.version >= SpdmVersion.V1_1, default=ExtendedCapabilities(0)
     )
@@ -81,7 +83,9 @@ class GetCapabilities(SpdmMessage):
         Flags(U32, RequesterCapabilities), when=this.version >= SpdmVersion.V1_1, default=RequesterCapabilities(0)
     )
     data_transfer_size: int | None = wire(U32, when=this.version >= SpdmVersion.V1_2, default=None)
+    """The most bytes of a message, or of one chunk message, that the sender takes."""
     max_spdm_msg_size: int | None = wire(U32, when=this.version >= SpdmVersion.V1_2, default=None)
+    """The most bytes of a message, whole or in chunks, that the sender takes."""
 
 
 @message
@@ -94,14 +98,18 @@ class Capabilities(SpdmMessage):
     version: SpdmVersion = wire(VERSION)
     code: SpdmCode = fixed(CODE, SpdmCode.CAPABILITIES)
     supported_algorithms_present: bool = wire(Bit, default=False)
+    """From 1.3."""
     reserved_param1: int = wire(Bits(7), default=0)
     reserved_param2: int = wire(Byte, default=0)
     reserved: int = wire(Byte, default=0)
     ct_exponent: int = wire(Byte, default=0)
+    """Cryptography takes the responder at most 2^CTExponent microseconds."""
     ext_flags: ExtendedCapabilities = wire(Flags(U16, ExtendedCapabilities), default=ExtendedCapabilities(0))
     flags: ResponderCapabilities = wire(Flags(U32, ResponderCapabilities))
     data_transfer_size: int | None = wire(U32, when=this.version >= SpdmVersion.V1_2, default=None)
+    """The most bytes of a message, or of one chunk message, that the sender takes."""
     max_spdm_msg_size: int | None = wire(U32, when=this.version >= SpdmVersion.V1_2, default=None)
+    """The most bytes of a message, whole or in chunks, that the sender takes."""
     supported_algorithms: SupportedAlgorithms | None = wire(
         Nested(SupportedAlgorithms),
         when=(this.version >= SpdmVersion.V1_3) & this.supported_algorithms_present,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pytio.spdm.codes import CertificateModel, SpdmCode, SpdmVersion
 from pytio.spdm.messages.base import CODE, VERSION, SpdmMessage
-from pytio.wire import AUTO, U16, U32, Bit, Bits, Byte, Bytes, Switch, fixed, message, this, wire
+from pytio.wire import AUTO, U16, U32, Bit, Bits, Bytes, Switch, fixed, message, this, wire
 
 __all__ = ("Certificate", "GetCertificate")
 
@@ -28,6 +28,7 @@ class GetCertificate(SpdmMessage):
     reserved: int = wire(Bits(3), default=0)
     large_cert_chain: bool = wire(Bit, default=False)
     slot_size_requested: bool = wire(Bit, default=False)
+    """From 1.3: send no part, but the size of the slot's storage as remainder."""
     reserved2: int = wire(Bits(7), default=0)
     offset: int = wire(U16, default=0)
     length: int = wire(U16, default=0)

@@ -25,6 +25,7 @@ class Challenge(SpdmMessage):
     version: SpdmVersion = wire(VERSION)
     code: SpdmCode = fixed(CODE, SpdmCode.CHALLENGE)
     slot_id: int = wire(Byte, default=0)
+    """0 to 7, or 0xFF for the public key that was provisioned out of band."""
     measurement_summary_hash_type: MeasurementSummaryHashType = wire(
         OpenCode(Byte, MeasurementSummaryHashType), default=MeasurementSummaryHashType.NONE
     )
@@ -49,8 +50,11 @@ class ChallengeAuth(SpdmMessage):
     reserved: int = wire(Bits(3), default=0)
     # SPDM_U7: BasicMutAuthReq is deprecated from 1.2, and yet the reference emulator sets it.
     basic_mut_auth_req: bool = wire(Bit, default=False)
+    """From 1.1: the responder asks for the requester's signature next."""
     slot_mask: int = wire(Byte, default=0)
+    """Slots that hold a certificate chain, bit by slot."""
     cert_chain_hash: bytes = wire(Sized("digest"))
+    """As in DIGESTS; of the public key, in DER, where it was provisioned out of band."""
     nonce: bytes = wire(Bytes(NONCE_BYTES))
     measurement_summary_hash: bytes = wire(Sized("summary"), default=b"")
     opaque_data_length: int = wire(U16, default=AUTO)
@@ -60,4 +64,4 @@ class ChallengeAuth(SpdmMessage):
         when=this.version >= SpdmVersion.V1_3,
         default=bytes(REQUESTER_CONTEXT_BYTES),
     )
-    signature: bytes = wire(Sized("signature"), default=b"")
+    signature: bytes = wire(Sized("signature"))

@@ -47,8 +47,11 @@ class Digests(SpdmMessage):
     version: SpdmVersion = wire(VERSION)
     code: SpdmCode = fixed(CODE, SpdmCode.DIGESTS)
     supported_slot_mask: int = wire(Byte, default=0)
+    """Slots that exist, bit by slot."""
     provisioned_slot_mask: int = wire(Byte)
+    """Slots that hold a certificate chain, or at least a key; one digest and so on for each."""
     digests: tuple[bytes, ...] = wire(Array(computed(_slots, this.provisioned_slot_mask), Sized("digest")))
+    """Of the whole chain structure; zeros where there is a key only."""
     key_pair_ids: tuple[int, ...] | None = wire(
         Array(computed(_slots, this.provisioned_slot_mask), Byte), when=given.multi_key, default=None
     )

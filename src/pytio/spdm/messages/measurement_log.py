@@ -6,7 +6,7 @@ DMTF measurement extension log format of the same document.
 
 from __future__ import annotations
 
-from pytio.spdm.codes import MeasurementIndex, SpdmCode, SpdmVersion
+from pytio.spdm.codes import SpdmCode, SpdmVersion
 from pytio.spdm.messages.base import CODE, VERSION, SpdmMessage, SpdmStruct
 from pytio.spdm.messages.measurements import DmtfMeasurement
 from pytio.wire import (
@@ -17,7 +17,6 @@ from pytio.wire import (
     Byte,
     Bytes,
     Nested,
-    OpenCode,
     Within,
     fixed,
     message,
@@ -64,7 +63,7 @@ class MeasurementExtensionLogEntry(SpdmStruct):
     """MEL entry: one measurement, and the index of the measurement that it was hashed into."""
 
     mel_index: int = wire(U32)
-    measurement_index: MeasurementIndex = wire(OpenCode(Byte, MeasurementIndex))
+    measurement_index: int = wire(Byte)
     reserved: bytes = wire(Bytes(3), default=bytes(3))
     measurement: DmtfMeasurement = wire(Nested(DmtfMeasurement))
 

@@ -34,7 +34,6 @@ from pytio.wire import (
     Bytes,
     Flags,
     Nested,
-    OpenCode,
     Sized,
     Switch,
     Within,
@@ -57,15 +56,20 @@ class SlotIdParam(SpdmStruct):
 
 @message
 class GetMeasurements(SpdmMessage):
-    """GET_MEASUREMENTS: ask for the number of measurements, for one, or for all (DSP0274, GET_MEASUREMENTS)."""
+    """GET_MEASUREMENTS: ask for the measurement of one index (DSP0274, GET_MEASUREMENTS).
+
+    `MeasurementIndex` names the operations that ask for their number and for all of them.
+    """
 
     version: SpdmVersion = wire(VERSION)
     code: SpdmCode = fixed(CODE, SpdmCode.GET_MEASUREMENTS)
     signature_requested: bool = wire(Bit, default=False)
     raw_bit_stream_requested: bool = wire(Bit, default=False)
+    """From 1.2."""
     new_measurement_requested: bool = wire(Bit, default=False)
+    """From 1.3."""
     reserved: int = wire(Bits(5), default=0)
-    measurement_operation: MeasurementIndex = wire(OpenCode(Byte, MeasurementIndex), default=MeasurementIndex.ALL)
+    measurement_operation: int = wire(Byte, default=MeasurementIndex.ALL)
     nonce: bytes | None = wire(Bytes(NONCE_BYTES), when=this.signature_requested, default=None)
     slot_id_param: SlotIdParam | None = wire(
         Nested(SlotIdParam),
@@ -116,9 +120,9 @@ class DmtfMeasurement(SpdmStruct):
 
 @message
 class MeasurementBlock(SpdmStruct):
-    """Measurement block: an index and a measurement in the form that its specification says."""
+    """Measurement block: an index, from 1 to 0xFE, and a measurement in the form that its specification says."""
 
-    index: MeasurementIndex = wire(OpenCode(Byte, MeasurementIndex))
+    index: int = wire(Byte)
     measurement_specification: MeasurementSpecification = wire(
         Flags(Byte, MeasurementSpecification), default=MeasurementSpecification.DMTF
     )
@@ -150,6 +154,7 @@ class Measurements(SpdmMessage):
     content_changed: MeasurementContentChanged = wire(
         Bits(2, MeasurementContentChanged), default=MeasurementContentChanged.NOT_DETECTED
     )
+    """From 1.2, where the response is signed."""
     reserved: int = wire(Bits(2), default=0)
     number_of_blocks: int = wire(Byte, default=AUTO)
     measurement_record_length: int = wire(U24, default=AUTO)
