@@ -73,16 +73,21 @@ RAW_PUBLIC_KEY_SLOT: Final = 0xFF
 RAW_PUBLIC_KEY_SLOT_NIBBLE: Final = 0xF
 """The same where the slot has four bits."""
 MAX_OPAQUE_BYTES: Final = 1024
+"""OpaqueData of any message."""
 MIN_DATA_TRANSFER_BYTES: Final = 42
 """The least DataTransferSize, from 1.2."""
 MAX_MEASUREMENT_RECORD_BYTES: Final = 0xFFFFFF
+"""MeasurementRecord."""
 MAX_SMALL_CERTIFICATE_CHAIN_BYTES: Final = 0xFFFF
 """Up to 1.3, and in 1.4 without the large form."""
 MAX_CERTIFICATE_CHAIN_BYTES: Final = 0xFFFFFFFF
+"""In the large form, from 1.4."""
 MAX_CSR_TRACKING_TAG: Final = 7
 """Tags count from 1; 0 is none."""
 MAX_EXTENDED_ERROR_BYTES: Final = 32
+"""Extended error data."""
 MAX_VENDOR_ID_BYTES: Final = 9
+"""The longest of ``VENDOR_ID_BYTES``."""
 
 
 class SpdmVersion(OpenEnum):

@@ -99,10 +99,10 @@ class LegacyOpaqueData(SpdmStruct):
     elements: tuple[OpaqueElement, ...] = wire(Array(this.total_elements, Nested(OpaqueElement)), default=())
 
 
-Opaque: TypeAlias = OpaqueData | LegacyOpaqueData | bytes
+_Opaque: TypeAlias = OpaqueData | LegacyOpaqueData | bytes
 
 
-def parse_opaque(data: bytes, version: int, opaque_format: OtherParams = OtherParams.OPAQUE_DATA_FMT1) -> Opaque:
+def parse_opaque(data: bytes, version: int, opaque_format: OtherParams = OtherParams.OPAQUE_DATA_FMT1) -> _Opaque:
     """Parse the opaque data of a message.
 
     Args:

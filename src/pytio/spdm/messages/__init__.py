@@ -16,7 +16,7 @@ from pytio.spdm.codes import SpdmCode
 if TYPE_CHECKING:
     from pytio.spdm.messages.base import SpdmMessage
 
-__all__ = ("MESSAGES", "REQUESTS", "RESPONSES", "message_class")
+__all__ = ("MESSAGES", "REQUESTS", "RESPONSES", "class_name", "message_class")
 
 _FILES: Final[Mapping[str, tuple[SpdmCode, ...]]] = {
     "version": (SpdmCode.GET_VERSION, SpdmCode.VERSION),
@@ -67,6 +67,11 @@ _FILES: Final[Mapping[str, tuple[SpdmCode, ...]]] = {
 }
 
 
+def class_name(code: SpdmCode) -> str:
+    """Return the name of a message's class: ``GetVersion`` for ``GET_VERSION``."""
+    return code.name.title().replace("_", "")
+
+
 class _Classes(Mapping[SpdmCode, "type[SpdmMessage]"]):
     """Message classes by code, each imported when it is first asked for."""
 
@@ -78,8 +83,7 @@ class _Classes(Mapping[SpdmCode, "type[SpdmMessage]"]):
         found = self._found.get(code)
         if found is None:
             file = import_module(f"{__name__}.{self._homes[code]}")
-            name = SpdmCode(code).name.title().replace("_", "")
-            found = self._found[code] = cast("type[SpdmMessage]", getattr(file, name))
+            found = self._found[code] = cast("type[SpdmMessage]", getattr(file, class_name(code)))
         return found
 
     def __iter__(self) -> Iterator[SpdmCode]:
