@@ -1,0 +1,10 @@
+"""Captures: files of recorded traffic, decoded and, where the reader holds the secrets, decrypted.
+
+`open_capture` gives a `Trace`; a trace gives a `Record` for each captured packet.
+"""
+
+from pytio.capture.frames import Frame, LinkType, Problem
+from pytio.capture.records import Check, Direction, Layer, Record
+from pytio.capture.trace import Trace, open_capture
+
+__all__ = ("Check", "Direction", "Frame", "Layer", "LinkType", "Problem", "Record", "Trace", "open_capture")

@@ -271,6 +271,8 @@ class Conversation:
     def _on_encapsulated_response(self, said: Said, channel: Channel) -> None:
         """Take what the requester shows of itself."""
         message = said.message
+        if message.code & _REQUEST_BIT:
+            return
         if isinstance(message, Digests):
             self._chains[True].take_digests(message)
         asked = channel.encapsulated_request

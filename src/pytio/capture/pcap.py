@@ -93,11 +93,11 @@ class _Format:
     fraction_ns: int
 
     @property
-    def file_header(self) -> type[FileHeader] | type[FileHeaderBE]:
+    def file_header(self) -> type[FileHeader | FileHeaderBE]:
         return FileHeader if self.order == "little" else FileHeaderBE
 
     @property
-    def record_header(self) -> type[RecordHeader] | type[RecordHeaderBE]:
+    def record_header(self) -> type[RecordHeader | RecordHeaderBE]:
         return RecordHeader if self.order == "little" else RecordHeaderBE
 
 

@@ -11,7 +11,7 @@ import attrs
 from pytio.capture.frames import Problem
 from pytio.wire import WireStruct
 
-__all__ = ("Check", "Direction", "Layer", "Record")
+__all__ = ("CARRIED_FIELDS", "Check", "Direction", "Layer", "Record")
 
 
 class Direction(Enum):
@@ -45,24 +45,36 @@ class Layer:
         """Whether the bytes hold key material."""
         return self.message is not None and self.message.HAS_SECRETS
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the layer as plain data, as the JSON contract lays it out."""
+    def to_dict(self, *, carries_secrets: bool = False) -> dict[str, Any]:
+        """Return the layer as plain data, as the JSON contract lays it out.
+
+        ``carries_secrets`` leaves out the bytes of what the layer carries, since a layer further in holds key material.
+        """
         plain: dict[str, Any] = {"layer": self.name, **self.facts}
         if self.title is not None:
             plain["message"] = self.title
         if self.message is not None:
-            hidden = {"version", *_CODE_FIELDS.get(self.name, ())}
-            fields = self.message.to_dict()
-            plain["fields"] = {name: value for name, value in fields.items() if name not in hidden}
+            said = _SAID_FIELDS.get(self.name, ())
+            carried = CARRIED_FIELDS if carries_secrets else ()
+            plain["fields"] = {
+                name: f"({len(getattr(self.message, name))} secret bytes)" if name in carried else value
+                for name, value in self.message.to_dict().items()
+                if name not in said
+            }
         return plain
 
 
-_CODE_FIELDS: Final = {
-    "spdm": ("code",),
+_SAID_FIELDS: Final = {
+    "spdm": ("version", "code"),
     "tdisp": ("message_type",),
     "idekm": ("object_id",),
 }
 """Fields that ``facts`` and ``title`` already say."""
+
+CARRIED_FIELDS: Final = frozenset(
+    {"payload", "spdm_chunk", "encapsulated_request", "encapsulated_response", "response_to_large_request"}
+)
+"""Fields that hold the bytes of the layer inside."""
 
 
 @attrs.frozen
@@ -127,19 +139,25 @@ class Record:
         """Whether a secured record was opened; None for a record in the clear."""
         return next((layer.facts["decrypted"] for layer in self.layers if "decrypted" in layer.facts), None)
 
+    def carries_secrets(self, layer: Layer) -> bool:
+        """Whether ``layer`` carries, in clear, a layer that holds key material."""
+        inner = self.layers[self.layers.index(layer) + 1 :]
+        is_ciphertext = any(other.name == "secured" for other in inner)
+        return not is_ciphertext and any(other.has_secrets for other in inner)
+
     def layer(self, name: str) -> Layer | None:
         """Return the innermost layer of that name."""
         return next((layer for layer in reversed(self.layers) if layer.name == name), None)
 
     def summary(self) -> str:
         """Return one line: number, transport, direction, session, and what was said."""
-        from pytio.capture.render import summary_line
+        from pytio.capture.render import summary_line  # noqa: PLC0415  rendering needs records
 
         return summary_line(self)
 
     def show(self) -> str:
         """Return every layer as a text tree."""
-        from pytio.capture.render import record_tree
+        from pytio.capture.render import record_tree  # noqa: PLC0415  rendering needs records
 
         return record_tree(self)
 
@@ -151,7 +169,7 @@ class Record:
             "interface": self.interface,
             "transport": self.transport,
             "direction": self.direction.value if self.direction else None,
-            "layers": [layer.to_dict() for layer in self.layers],
+            "layers": [layer.to_dict(carries_secrets=self.carries_secrets(layer)) for layer in self.layers],
             "notes": list(self.notes),
             "problems": [{"offset": problem.offset, "reason": problem.reason} for problem in self.problems],
             "checks": [check.to_dict() for check in self.checks],

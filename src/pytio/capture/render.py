@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from enum import Enum, IntEnum
 from typing import Any, Final
 
-from pytio.capture.records import Direction, Layer, Record
+from pytio.capture.records import CARRIED_FIELDS, Direction, Layer, Record
 from pytio.wire import WireFlag, WireStruct
 from pytio.wire.show import layout
 
@@ -22,6 +22,8 @@ _ROW_BYTES: Final = 16
 _ARROWS: Final = {Direction.REQUEST: "->", Direction.RESPONSE: "<-", None: "--"}
 _CARRIERS: Final = frozenset({"doe", "mctp", "tcp", "socket", "secured"})
 """Layers that the line's own columns already tell of, when something decoded inside them."""
+
+_SHOWN_NAMES: Final = {"idekm": "IDE_KM"}
 
 
 class Style(Enum):
@@ -67,7 +69,7 @@ def _said(record: Record) -> str:
         return f"{len(record.data)} bytes"
     inner = told[-1]
     if inner.name in ("idekm", "tdisp") or (len(told) > 1 and inner.message is None):
-        told = told[:-2] + [inner]  # the vendor-defined wrapper adds nothing to what is inside
+        told = [*told[:-2], inner]  # the vendor-defined wrapper adds nothing to what is inside
     names = " > ".join(_title(layer, first=position == 0) for position, layer in enumerate(told))
     fields = brief_fields(inner.message) if inner.message is not None else ""
     return f"{names} {fields}".rstrip()
@@ -77,7 +79,7 @@ def _title(layer: Layer, *, first: bool) -> str:
     name = layer.title or f"{len(layer.data)} bytes"
     version = layer.facts.get("version")
     if layer.name != "spdm":
-        return f"{layer.name.upper()} {name}"
+        return f"{_SHOWN_NAMES.get(layer.name, layer.name.upper())} {name}"
     return f"SPDM {version} {name}" if first else name
 
 
@@ -121,21 +123,17 @@ def record_tree(record: Record, *, colour: bool = False) -> str:
     """Return the summary line, then every layer with its fields, then remarks."""
     lines = [summary_line(record, colour=colour)]
     for layer in record.layers:
-        lines.extend(_indented(_layer_text(layer)))
+        lines.extend(_indented(_layer_text(layer, carries_secrets=record.carries_secrets(layer))))
     lines.extend(_indented("\n".join(_remarks(record))))
     return "\n".join(lines)
 
 
-def _layer_text(layer: Layer) -> str:
-    facts = " ".join(f"{name}={_fact(name, value)}" for name, value in layer.facts.items())
+def _layer_text(layer: Layer, *, carries_secrets: bool) -> str:
+    facts = [f"{name}={_fact(name, value)}" for name, value in layer.facts.items()]
+    head = " ".join([layer.name, *facts])
     if layer.message is None:
-        title = layer.title or f"({len(layer.data)} bytes)"
-        return f"{layer.name} {title} {facts}".rstrip()
-    return (
-        f"{layer.name} {facts} {layer.message.show()}".replace("  ", " ", 1)
-        if not facts
-        else (f"{layer.name} {facts}\n{layer.message.show()}")
-    )
+        return f"{head} {layer.title or f'({len(layer.data)} bytes)'}"
+    return f"{head} {layer.title} (carries key material)" if carries_secrets else f"{head} {layer.message.show()}"
 
 
 def _fact(name: str, value: Any) -> str:
@@ -163,19 +161,20 @@ def annotated_hex(record: Record, *, colour: bool = False) -> str:
         if layer.message is None:
             continue
         lines.extend(_indented(f"{layer.name} {layer.title or ''}"))
-        lines.extend(_indented("\n".join(_field_rows(layer.message))))
+        hidden = CARRIED_FIELDS if record.carries_secrets(layer) else frozenset()
+        lines.extend(_indented("\n".join(_field_rows(layer.message, hidden))))
     lines.extend(_indented("\n".join(_remarks(record))))
     return "\n".join(lines)
 
 
-def _field_rows(message: WireStruct) -> Iterator[str]:
+def _field_rows(message: WireStruct, hidden: frozenset[str]) -> Iterator[str]:
     raw = message.build()
     shown: set[tuple[int, int]] = set()
     for span in layout(message):
         is_inner = hasattr(span.value, "FIELDS") or (isinstance(span.value, tuple) and span.value)
         if span.value is None or is_inner or span.start == span.end:
             continue
-        if span.field is not None and span.field.secret:
+        if span.field is not None and (span.field.secret or span.name in hidden):
             yield f"  {span.start:04x}  {'(secret)':<47}  {span.name}"
             continue
         repeated = (span.start, span.end) in shown  # bits that share their bytes with the field before
