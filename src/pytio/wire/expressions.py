@@ -140,7 +140,7 @@ class Linear(Expression):
     def _compare(self, operator: Operator, other: object) -> Condition:
         if not isinstance(other, int):
             raise TypeError(f"a wire expression compares with an integer, not {other!r}")
-        return Condition(((self, operator, int(other)),))
+        return Condition(((self, operator, other),))
 
     def is_set(self) -> Condition:
         """Return the condition that this is not zero."""
@@ -148,7 +148,7 @@ class Linear(Expression):
 
     def has(self, flag: int) -> Condition:
         """Return the condition that all bits of ``flag`` are set."""
-        return Condition(((self, "has", int(flag)),))
+        return Condition(((self, "has", flag),))
 
 
 #: How a condition compares.
@@ -174,14 +174,14 @@ class Condition(Expression):
 
     def evaluate(self, values: Values) -> int:
         """Return 1 if all comparisons hold, else 0."""
-        return int(all(_OPERATIONS[operator](left.evaluate(values), right) for left, operator, right in self.tests))
+        return int(all(_OPERATIONS[op](left.evaluate(values), int(right)) for left, op, right in self.tests))
 
     def source(self, render: Callable[[Symbol], str], constants: dict[str, object]) -> str:
         """Return the comparisons as Python source."""
         parts = []
         for left, operator, right in self.tests:
-            value = left.source(render, constants)
-            parts.append(f"({value}) & {right} == {right}" if operator == "has" else f"{value} {operator} {right}")
+            value, number = left.source(render, constants), int(right)
+            parts.append(f"({value}) & {number} == {number}" if operator == "has" else f"{value} {operator} {number}")
         return " and ".join(parts)
 
     def __str__(self) -> str:
@@ -194,12 +194,12 @@ class Condition(Expression):
 
 
 def _in_words(left: Linear, operator: Operator, right: int) -> str:
-    if operator == "!=" and right == 0:
+    if operator == "!=" and right == 0 and not isinstance(right, Enum):
         return f"{left} set"
     if str(left) == "version" and operator in (">=", "<"):
         dotted = f"{right >> 4}.{right & 0xF}"  # an SPDM version byte: major and minor nibble
         return f"{dotted} and later" if operator == ">=" else f"before {dotted}"
-    return f"{left} {operator} {right:#x}"
+    return f"{left} {operator} {getattr(right, 'name', None) or hex(right)}"
 
 
 @attrs.frozen(eq=False)

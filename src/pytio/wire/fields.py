@@ -13,7 +13,18 @@ from pytio.wire.vocabulary import Array, Bits, Bytes, Size, Switch, WireType, Wi
 if TYPE_CHECKING:
     from pytio.wire.message import WireStruct
 
-__all__ = ("AUTO", "METADATA_KEY", "Field", "bit_runs", "fixed", "inner_words", "size_expression", "wire")
+__all__ = (
+    "AUTO",
+    "METADATA_KEY",
+    "Field",
+    "bit_places",
+    "bit_runs",
+    "fixed",
+    "inner_words",
+    "run_size",
+    "size_expression",
+    "wire",
+)
 
 T = TypeVar("T")
 
@@ -160,3 +171,19 @@ def bit_runs(cls: type[WireStruct]) -> list[list[Field]]:
     if open_bits:
         raise TypeError(f"{cls.__name__}.{runs[-1][-1].name}: a run of bits must end on a byte boundary")
     return runs
+
+
+def bit_places(cls: type[WireStruct], run: list[Field]) -> list[tuple[Field, Bits[Any], int]]:
+    """Return, for each field of a run of bits, its word and the position of its lowest bit in the whole run."""
+    places: list[tuple[Field, Bits[Any], int]] = []
+    low = 0
+    for field in reversed(run) if cls.MSB_FIRST else run:
+        assert isinstance(field.type, Bits)
+        places.append((field, field.type, low))
+        low += field.type.width
+    return places[::-1] if cls.MSB_FIRST else places
+
+
+def run_size(run: list[Field]) -> int:
+    """Return how many bytes a run of bits takes."""
+    return sum(field.type.width for field in run if isinstance(field.type, Bits)) // _BITS_PER_BYTE

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from construct import Construct, Container, Struct, Subconstruct
 
-from pytio.wire.fields import Field, bit_runs
+from pytio.wire.fields import Field, bit_places, bit_runs, run_size
 from pytio.wire.location import Located, Span, TroubleError, Window, naming, take
 from pytio.wire.vocabulary import Bits
 from pytio.wire.words import Constant, Present, member, to_construct, whole
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from pytio.wire.message import WireStruct
 
 __all__ = ("record",)
-
-_BITS_PER_BYTE = 8
 
 
 def record(cls: type[WireStruct]) -> Construct:
@@ -83,17 +81,9 @@ class _BitRun(Construct):
 
     def __init__(self, cls: type[WireStruct], fields: list[Field]) -> None:
         super().__init__()
-        width = sum(field.type.width for field in fields if isinstance(field.type, Bits))
-        self._size = width // _BITS_PER_BYTE
+        self._size = run_size(fields)
         self._order: Literal["big", "little"] = "big" if cls.MSB_FIRST else "little"
-        self._places: list[tuple[Field, Bits[Any], int]] = []
-        low = 0
-        for field in reversed(fields) if cls.MSB_FIRST else fields:
-            assert isinstance(field.type, Bits)
-            self._places.append((field, field.type, low))
-            low += field.type.width
-        if cls.MSB_FIRST:
-            self._places.reverse()
+        self._places = bit_places(cls, fields)
 
     def _parse(self, stream: Window, context: Container, path: str) -> dict[str, Any]:
         start = stream.tell()

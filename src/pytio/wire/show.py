@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytio.wire.enums import WireFlag
 from pytio.wire.expressions import Expression
-from pytio.wire.fields import bit_runs
+from pytio.wire.fields import bit_places, bit_runs, run_size
 from pytio.wire.location import Span, Window
 from pytio.wire.vocabulary import Array, Bits, Bytes, Nested, Within
 
@@ -167,26 +167,31 @@ def describe(cls: type[WireStruct]) -> list[tuple[str, str, str, str, str]]:
     rows: list[tuple[str, str, str, str, str]] = []
     offset: int | None = 0
     for run in bit_runs(cls):
-        low = 0
         size = _size_in_words(run)
-        for field in run:
-            place = "…" if offset is None else str(offset)
-            if isinstance(field.type, Bits):
-                place, low = f"{place} {_bit_range((low + field.type.width - 1, low))}", low + field.type.width
+        start = "…" if offset is None else str(offset)
+        bits = bit_places(cls, run) if isinstance(run[0].type, Bits) else []
+        places = [f"{start} {_bit_range((low + word.width - 1, low))}" for _, word, low in bits] or [start]
+        for field, place in zip(run, places, strict=True):
             rows.append((place, size, field.name, str(field.type), str(field.when or "")))
         known = size.isdigit() and run[0].when is None
         offset = offset + int(size) if known and offset is not None else None
     return rows
 
 
+def _fixed_count(word: Array[Any]) -> str:
+    return str(word.minimum_size) if isinstance(word.count, int) else str(word.count)
+
+
 def _size_in_words(run: list[Field]) -> str:
     word = run[0].type
     if isinstance(word, Bits):
-        return str(sum(field.type.width for field in run if isinstance(field.type, Bits)) // 8)
+        return str(run_size(run))
     if isinstance(word, Bytes | Within):
         return str(word.size)
     if isinstance(word, Array):
-        return f"{word.count} × {word.element.minimum_size}" if isinstance(word.count, Expression) else str(word)
+        return (
+            f"{word.count} × {word.element.minimum_size}" if isinstance(word.count, Expression) else _fixed_count(word)
+        )
     if isinstance(word, Nested):
         size = word.struct.fixed_size()
         return str(word.struct.minimum_size()) + ("" if size is not None else "+")

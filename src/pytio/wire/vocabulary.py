@@ -8,12 +8,12 @@ Each word is a small frozen object that says what the bytes are and does nothing
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from enum import IntEnum, IntFlag
+from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 import attrs
 
-from pytio.wire.enums import OpenEnum
+from pytio.wire.enums import OpenEnum, WireFlag
 from pytio.wire.expressions import Computed, Condition, Expression, Linear, given
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ __all__ = (
 T = TypeVar("T")
 E = TypeVar("E", bound=IntEnum)
 O = TypeVar("O", bound=OpenEnum)  # noqa: E741  # one letter, like its neighbours
-F = TypeVar("F", bound=IntFlag)
+F = TypeVar("F", bound=WireFlag)
 M = TypeVar("M", bound="WireStruct")
 
 
