@@ -127,7 +127,8 @@ class MessageTable(ModuleTable):
 
     def render(self) -> Iterator[nodes.Node]:
         """Yield heading, docstring and field list of each message."""
-        for message in self.exported(WireStruct):
+        messages = [cls for cls in self.exported(WireStruct) if cls.FIELDS or not cls.__subclasses__()]
+        for message in messages:  # without the bases that only say whose messages these are
             comments = self.comments(message.__module__)
             yield from self.heading(message.__name__, message)
             rows = [
