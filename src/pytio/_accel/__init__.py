@@ -7,30 +7,24 @@ environment: the choice has to fall before the first import of a function, and b
 from __future__ import annotations
 
 import os
-from typing import Final
 
 from pytio._accel import pure
 
 __all__ = ("IS_COMPILED", "index_pcap", "provider")
 
+IS_COMPILED = False
+"""Whether the functions here are the compiled twins."""
 
-def _compiled() -> bool:
-    """Tell whether the compiled twins are wanted and there."""
-    if os.environ.get("PYTIO_PURE", "") not in {"", "0"}:
-        return False
+index_pcap = pure.index_pcap
+
+if os.environ.get("PYTIO_PURE", "") in {"", "0"}:
     try:
-        from pytio._accel import scan  # noqa: F401, PLC0415  the import is the question
+        from pytio._accel import scan
     except ImportError:
-        return False
-    return True
-
-
-IS_COMPILED: Final = _compiled()
-
-if IS_COMPILED:
-    from pytio._accel.scan import index_pcap
-else:
-    index_pcap = pure.index_pcap
+        pass  # nothing was compiled when this was installed
+    else:
+        IS_COMPILED = True
+        index_pcap = scan.index_pcap
 
 
 def provider() -> str:
