@@ -105,19 +105,13 @@ class DataObject(DataObjectHeader):
         )
 
     @classmethod
-    def parse_prefix(cls, data: bytes | bytearray | memoryview, **given: int) -> tuple[Self, int]:
-        """Parse the data object at the start of ``data``; return it and its size in bytes.
-
-        Raises:
-            DoeDecodeError: the object is not all there, or its length is 1.
-        """
-        try:
-            return super().parse_prefix(data, **given)
-        except DoeDecodeError:
-            header = DataObjectHeader.parse(data[:HEADER_BYTES]) if len(data) >= HEADER_BYTES else None
-            if header is not None and 0 < header.length_dw < HEADER_DW:  # which is at fault, not the payload
-                raise _too_short(header.length_dw, bytes(data), cls) from None
-            raise
+    def _explain(cls, raw: bytes, given: dict[str, int]) -> tuple[Self, int]:
+        """Blame a length of 1 on the length; to the payload it would be a negative size."""
+        if len(raw) >= HEADER_BYTES:
+            header = DataObjectHeader.parse(raw[:HEADER_BYTES])
+            if 0 < header.length_dw < HEADER_DW:
+                raise _too_short(header.length_dw, raw, cls)
+        return super()._explain(raw, given)
 
 
 def split(data: bytes) -> Iterator[DataObject]:
