@@ -1,0 +1,123 @@
+"""``pytio decode``: a capture, decoded and decrypted, as text or JSON; or one message from hex text."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections import Counter
+from pathlib import Path
+
+from pytio.capture import Record, Trace, open_capture
+from pytio.capture.render import annotated_hex, record_tree, summary_line
+from pytio.cli import ExitCode
+from pytio.cli.hextext import parse_hex_text
+from pytio.cli.one_message import LAYERS, decode_one
+
+__all__ = ("add_arguments", "print_trace", "run")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the command."""
+    parser.add_argument("file", metavar="FILE", nargs="?", help="a capture; with --hex a text file, or - for stdin")
+    for option, what in (
+        ("--psk", "a pre-shared key"),
+        ("--dhe-secret", "a raw Diffie-Hellman secret"),
+        ("--kem-secret", "a secret of key encapsulation"),
+    ):
+        parser.add_argument(
+            option,
+            metavar="HEX",
+            type=_secret,
+            action="append",
+            default=[],
+            help=f"{what}; repeat it in the order in which sessions start",
+        )
+    parser.add_argument("-v", "--verbose", action="store_true", help="every layer as a tree of fields")
+    parser.add_argument("-x", "--hexdump", action="store_true", help="every layer as annotated hex")
+    parser.add_argument("--json", action="store_true", help="one JSON object for each record")
+    parser.add_argument("--hex", metavar="LAYER", choices=LAYERS, help=f"one message of {', '.join(LAYERS)}")
+    parser.add_argument(
+        "--given",
+        metavar="NAME=N",
+        type=_fact,
+        action="append",
+        default=[],
+        help="with --hex: a size that only the connection knows, such as digest=48",
+    )
+
+
+def _secret(text: str) -> bytes:
+    try:
+        return bytes.fromhex(text)
+    except ValueError:  # whose text would show the secret
+        raise argparse.ArgumentTypeError("a secret is an even number of hex digits") from None
+
+
+def _fact(text: str) -> tuple[str, int]:
+    name, _, value = text.partition("=")
+    try:
+        return name, int(value, 0)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=NUMBER") from None
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Decode, print, and return the exit code."""
+    if arguments.hex:
+        return _decode_hex(arguments)
+    if arguments.file is None:
+        print("pytio decode: FILE is needed", file=sys.stderr)
+        return ExitCode.USAGE
+    trace = open_capture(
+        arguments.file, psk=arguments.psk, dhe_secret=arguments.dhe_secret, kem_secret=arguments.kem_secret
+    )
+    return print_trace(trace, verbose=arguments.verbose, hexdump=arguments.hexdump, as_json=arguments.json)
+
+
+def print_trace(trace: Trace, *, verbose: bool = False, hexdump: bool = False, as_json: bool = False) -> int:
+    """Print every record of a trace to stdout, a count of them to stderr, and return the exit code."""
+    colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    as_text = annotated_hex if hexdump else record_tree if verbose else summary_line
+    seen: Counter[str] = Counter()
+    for record in trace:
+        _count(seen, record)
+        print(json.dumps(record.to_dict()) if as_json else as_text(record, colour=colour))
+    sys.stdout.flush()
+    print(_told(seen), file=sys.stderr)
+    return ExitCode.UNDECODABLE if seen["problems"] else ExitCode.DONE
+
+
+def _count(seen: Counter[str], record: Record) -> None:
+    seen["records"] += 1
+    seen["secured"] += record.is_decrypted is not None
+    seen["opened"] += record.is_decrypted is True
+    seen["problems"] += bool(record.problems)
+
+
+def _told(seen: Counter[str]) -> str:
+    told = f"{seen['records']} records, {seen['secured']} secured, {seen['opened']} of them opened"
+    return told + (f", {seen['problems']} with problems" if seen["problems"] else "")
+
+
+def _decode_hex(arguments: argparse.Namespace) -> int:
+    source = sys.stdin.read() if arguments.file in (None, "-") else Path(arguments.file).read_text(errors="replace")
+    try:
+        raw = parse_hex_text(source)
+        message, size = decode_one(arguments.hex, raw, dict(arguments.given))
+    except UnicodeError:
+        raise
+    except ValueError as error:
+        if hasattr(error, "offset"):  # a DecodeError, which main() reports
+            raise
+        print(f"pytio decode: {error}", file=sys.stderr)
+        return ExitCode.USAGE
+    if arguments.json:
+        print(json.dumps({"layer": arguments.hex, "message": message.NAME, "fields": message.to_dict()}))
+    else:
+        print(message.show())
+    if size == len(raw):
+        return ExitCode.DONE
+    print(f"pytio decode: {len(raw) - size} bytes left over at offset {size}", file=sys.stderr)
+    return ExitCode.UNDECODABLE
