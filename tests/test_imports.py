@@ -3,7 +3,7 @@
 The bounds hold for CPU time: ``import pytio`` at most 1.5 times, ``import pytio.tdisp`` at most 3 times
 ``import construct, attrs``. Time on a shared machine is no basis for a verdict, so tests/bench/test_imports.py measures
 it, and here stands what causes it and is the same on every run: which modules an import loads, and how many calls it
-makes.
+makes. The bounds in calls are tighter than those in time: making a class calls the compiler, and that is one call.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def imported(modules: str) -> tuple[int, frozenset[str]]:
     return calls, frozenset(loaded)
 
 
-@pytest.mark.parametrize(("modules", "bound"), [("pytio", 1.5), ("pytio.tdisp", 3.0)])
+@pytest.mark.parametrize(("modules", "bound"), [("pytio", 0.5), ("pytio.tdisp", 2.0)])
 def test_an_import_makes_few_calls(modules: str, bound: float) -> None:
     assert imported(modules)[0] <= bound * imported("construct, attrs")[0]
 
