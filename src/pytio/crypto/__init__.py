@@ -1,4 +1,4 @@
-"""Cryptography for every layer: algorithms by name, digests, key derivation, authenticated encryption.
+"""Cryptography for every layer: algorithms by name, digests, keys, signatures, agreements, and where entropy enters.
 
 The only package that imports the ``cryptography`` library. The names below resolve on first use, so that a codec which
 merely names an algorithm does not load it. The package knows no protocol: bit positions, labels, transcripts and record
@@ -25,32 +25,52 @@ if TYPE_CHECKING:
         UnsupportedAlgorithmError,
     )
     from pytio.crypto.digests import Digest, digest
+    from pytio.crypto.exchange import Agreement, Encapsulation, Exchange, encapsulate, load_exchange, new_exchange
     from pytio.crypto.kdf import hkdf_expand, hkdf_extract, hmac, verify_hmac
+    from pytio.crypto.keys import PrivateKey, PublicKey
+    from pytio.crypto.provider import LibraryProvider, Provider, RecordedProvider, Recording, RecordingProvider
     from pytio.crypto.secret import KeyMaterial, Secret
+    from pytio.crypto.signatures import SignatureParameters, SigningKey, byte_reversed
 
 __all__ = (
     "AEAD_NONCE_SIZE",
     "AEAD_TAG_SIZE",
     "Aead",
     "AeadAlgorithm",
+    "Agreement",
     "Algorithm",
     "Digest",
+    "Encapsulation",
+    "Exchange",
     "ExchangeAlgorithm",
     "HashAlgorithm",
     "KemAlgorithm",
     "KeyMaterial",
+    "LibraryProvider",
+    "PrivateKey",
+    "Provider",
+    "PublicKey",
+    "RecordedProvider",
+    "Recording",
+    "RecordingProvider",
     "Secret",
     "SignatureAlgorithm",
+    "SignatureParameters",
     "SignatureScheme",
+    "SigningKey",
     "UnsupportedAlgorithmError",
+    "byte_reversed",
     "digest",
+    "encapsulate",
     "hkdf_expand",
     "hkdf_extract",
     "hmac",
+    "load_exchange",
+    "new_exchange",
     "verify_hmac",
 )
 
-_MODULES: Final = ("algorithms", "secret", "digests", "kdf", "aead")
+_MODULES: Final = ("algorithms", "secret", "signatures", "digests", "kdf", "aead", "keys", "exchange", "provider")
 """Where the names live, cheapest to import first."""
 
 

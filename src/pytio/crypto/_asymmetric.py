@@ -8,7 +8,7 @@ and no encoding.
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -18,7 +18,14 @@ from pytio.crypto.algorithms import Algorithm, ExchangeAlgorithm, SignatureAlgor
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ("curve",)
+    from cryptography.hazmat.primitives.serialization import (
+        Encoding,
+        KeySerializationEncryption,
+        PrivateFormat,
+        PublicFormat,
+    )
+
+__all__ = ("LibraryPrivateKey", "LibraryPublicKey", "curve")
 
 _CURVES: Final[Mapping[Algorithm, type[ec.EllipticCurve]]] = {
     SignatureAlgorithm.ECDSA_P256: ec.SECP256R1,
@@ -28,6 +35,28 @@ _CURVES: Final[Mapping[Algorithm, type[ec.EllipticCurve]]] = {
     ExchangeAlgorithm.SECP_384_R1: ec.SECP384R1,
     ExchangeAlgorithm.SECP_521_R1: ec.SECP521R1,
 }
+
+
+class LibraryPublicKey(Protocol):
+    """What every public key of the library can do."""
+
+    def public_bytes(self, encoding: Encoding, format: PublicFormat) -> bytes:  # noqa: A002  the library's name
+        """Return a standard form."""
+
+
+class LibraryPrivateKey(Protocol):
+    """What every private key of the library can do."""
+
+    def private_bytes(
+        self,
+        encoding: Encoding,
+        format: PrivateFormat,  # noqa: A002  the library's name
+        encryption_algorithm: KeySerializationEncryption,
+    ) -> bytes:
+        """Return a standard form."""
+
+    def public_key(self) -> LibraryPublicKey:
+        """Return the public half."""
 
 
 @cache

@@ -61,10 +61,10 @@ class UnsupportedAlgorithmError(PytioError):
     """The installed ``cryptography`` cannot compute an algorithm; what needs no computing still works.
 
     Attributes:
-        algorithm: the algorithm that is missing.
+        algorithm: the algorithm that is missing, or a description where it has no name here.
     """
 
-    def __init__(self, algorithm: Algorithm) -> None:
+    def __init__(self, algorithm: Algorithm | str) -> None:
         super().__init__(algorithm)
         self.algorithm = algorithm
 

@@ -59,7 +59,13 @@ def generate_private_key(group: ExchangeAlgorithm) -> DHPrivateKey:
 
 
 def load_private_key(group: ExchangeAlgorithm, exponent: int) -> DHPrivateKey:
-    """Return the private key with a given exponent. Raises UnsupportedAlgorithmError if the library lacks the group."""
+    """Return the private key with a given exponent.
+
+    Raises ValueError if the exponent is not between 0 and p - 1, both excluded; UnsupportedAlgorithmError if the
+    library lacks the group.
+    """
+    if not 0 < exponent < prime(group) - 1:
+        raise ValueError(f"not a private value of {group}")
     public = _numbers("Public")(pow(GENERATOR, exponent, prime(group)), _parameters(group))
     key: DHPrivateKey = _numbers("Private")(exponent, public).private_key()
     return key

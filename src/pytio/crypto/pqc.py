@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
 from cryptography.exceptions import UnsupportedAlgorithm
 
+from pytio.crypto._asymmetric import LibraryPrivateKey, LibraryPublicKey
 from pytio.crypto.algorithms import Algorithm, KemAlgorithm, SignatureAlgorithm, UnsupportedAlgorithmError
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ _CLASSES: Final[Mapping[Algorithm, tuple[str, str]]] = {
 """Module and class prefix, whether or not the installed version has them."""
 
 
-class MlDsaPublicKey(Protocol):
+class MlDsaPublicKey(LibraryPublicKey, Protocol):
     """What is used of the library's ML-DSA public keys, which older versions do not have."""
 
     @classmethod
@@ -63,7 +64,7 @@ class MlDsaPublicKey(Protocol):
         """Raise the library's ``InvalidSignature`` unless the signature holds."""
 
 
-class MlDsaPrivateKey(Protocol):
+class MlDsaPrivateKey(LibraryPrivateKey, Protocol):
     """What is used of the library's ML-DSA private keys, which older versions do not have."""
 
     @classmethod
