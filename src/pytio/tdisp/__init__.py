@@ -57,11 +57,13 @@ from pytio.tdisp.optional import (
     VdmResponse,
 )
 from pytio.tdisp.report import (
+    DEVICE_REPORTS,
     InterfaceReport,
     MmioRange,
 )
 
 __all__ = (
+    "DEVICE_REPORTS",
     "MANDATORY_REQUESTS",
     "MESSAGES",
     "PROTOCOL_ID",

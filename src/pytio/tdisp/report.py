@@ -11,11 +11,28 @@ from typing import Final, Self
 from pytio.errors import TdispDecodeError
 from pytio.tdisp.codes import PAGE_BYTES, PAGE_SHIFT, InterfaceInfo, MmioAttributes
 from pytio.wire import AUTO, U16, U32, U64, Array, Bytes, Flags, Nested, WireStruct, message, this, wire
+from pytio.wire.registry import FormatRegistry
 
-__all__ = ("InterfaceReport", "MmioRange")
+__all__ = ("DEVICE_REPORTS", "InterfaceReport", "MmioRange")
 
 _ADDRESS_MASK: Final = (1 << 64) - 1
 _NO_ATTRIBUTES: Final = MmioAttributes(0)
+_ID_BITS: Final = 16
+
+
+def _read_key(name: str) -> tuple[int, int]:
+    """Read the name of an entry point: vendor id, a dot, device id, both in hex."""
+    vendor_id, _, device_id = name.partition(".")
+    key = int(vendor_id, 16), int(device_id, 16)
+    if any(number >> _ID_BITS for number in key):
+        raise ValueError(f"{name!r} is not a vendor id and a device id")
+    return key
+
+
+DEVICE_REPORTS: Final[FormatRegistry[tuple[int, int]]] = FormatRegistry(
+    "pytio.device_reports", _read_key, TdispDecodeError
+)
+"""Parsers of device-specific report bytes, by the function's vendor id and device id."""
 
 
 @message
@@ -74,8 +91,7 @@ class MmioRange(WireStruct, errors=TdispDecodeError):
 class InterfaceReport(WireStruct, errors=TdispDecodeError):
     """TDI report structure: 16 bytes, 16 for each memory range, and what the vendor adds.
 
-    The three registers are values at the time of the lock, and 0 where the function lacks or does not lock them. What
-    a vendor puts into ``device_specific_info`` is known to who registers a format for it (`pytio.device_reports`).
+    The three registers are values at the time of the lock, and 0 where the function lacks or does not lock them.
     """
 
     interface_info: InterfaceInfo = wire(Flags(U16, InterfaceInfo), default=InterfaceInfo(0))
@@ -87,3 +103,12 @@ class InterfaceReport(WireStruct, errors=TdispDecodeError):
     mmio_ranges: tuple[MmioRange, ...] = wire(Array(this.mmio_range_count, Nested(MmioRange)), default=())
     device_specific_info_length: int = wire(U32, default=AUTO)
     device_specific_info: bytes = wire(Bytes(this.device_specific_info_length), default=b"")
+
+    def parse_device_specific_info(self, vendor_id: int, device_id: int) -> WireStruct | bytes:
+        """Return the device-specific bytes in the form that ``DEVICE_REPORTS`` has for the function, else as they are.
+
+        Raises:
+            TdispDecodeError: the bytes lack that form.
+        """
+        parsed: WireStruct | bytes = DEVICE_REPORTS.parse((vendor_id, device_id), self.device_specific_info)
+        return parsed
