@@ -290,6 +290,16 @@ class Envelope(WireStruct, errors=SampleDecodeError):
     key: Key = wire(Nested(Key))
 
 
+@message
+class Unknown(WireStruct, errors=SampleDecodeError):
+    """Elements whose size is only known when they are read; of a size of zero there may be none."""
+
+    count: int = wire(U32, default=AUTO)
+    size: int = wire(Byte, default=0)
+    items: tuple[bytes, ...] = wire(Array(this.count, Bytes(this.size)), default=())
+    more: tuple[bytes, ...] = wire(Array(REST, Bytes(this.size)), default=())
+
+
 SAMPLES: tuple[type[WireStruct], ...] = (
     Integers,
     Codes,
@@ -308,4 +318,5 @@ SAMPLES: tuple[type[WireStruct], ...] = (
     Choice,
     Key,
     Envelope,
+    Unknown,
 )

@@ -8,11 +8,14 @@ go away with the message that holds them.
 from __future__ import annotations
 
 from enum import IntEnum, IntFlag
-from typing import Self, TypeVar
+from functools import reduce
+from operator import or_
+from typing import Final, Self, TypeVar
 
 __all__ = ("OpenEnum", "WireFlag")
 
 _WIDEST_INTEGER_BITS = 64
+_KNOWN_BITS: Final[dict[type, int]] = {}
 E = TypeVar("E", bound=IntEnum | IntFlag)
 
 
@@ -43,9 +46,9 @@ class WireFlag(IntFlag):
 
     @classmethod
     def _known(cls) -> int:
-        known = 0
-        for member in cls.__members__.values():
-            known |= member._value_
+        known = _KNOWN_BITS.get(cls)
+        if known is None:
+            known = _KNOWN_BITS[cls] = reduce(or_, (member._value_ for member in cls.__members__.values()), 0)
         return known
 
     @property

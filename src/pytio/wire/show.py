@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from enum import IntEnum, IntFlag
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pytio.errors import EncodeError
 from pytio.wire.enums import WireFlag
 from pytio.wire.expressions import Expression
 from pytio.wire.fields import bit_places, bit_runs, run_size
@@ -25,7 +26,7 @@ __all__ = ("as_dict", "as_html", "as_text", "describe", "layout")
 _INDENT = 2
 _EXCERPT_BYTES = 8
 _NAME_COLUMN_MINIMUM = 16
-_LEFT = "style='text-align:left;padding-left:"
+_LEFT = 'style="text-align:left;padding-left:{}em"'
 
 
 def layout(message: WireStruct) -> list[Span]:
@@ -44,10 +45,11 @@ def as_text(message: WireStruct, *, reveal: bool = False) -> str:
     raw = message.build()
     rows = list(_rows(message, raw, reveal))
     name_width = max([_NAME_COLUMN_MINIMUM, *(_INDENT * row.depth + len(row.name) for row in rows)])
+    place_width = max((len(row.place) for row in rows), default=0)
     lines = [f"{message.NAME} ({len(raw)} bytes)"]
     for row in rows:
         name = " " * _INDENT * row.depth + row.name
-        lines.append(f"  {row.place:<10}{name:<{name_width}}  {row.content:<25}{row.meaning}".rstrip())
+        lines.append(f"  {row.place:<{place_width}}  {name:<{name_width}}  {row.content:<25}{row.meaning}".rstrip())
     return "\n".join(lines)
 
 
@@ -151,9 +153,12 @@ def _plain_number(value: int) -> Any:
 
 def as_html(message: WireStruct) -> str:
     """Return a table for notebooks; everything in it is escaped, key material is not shown."""
-    raw = message.build()
+    try:
+        raw = message.build()
+    except EncodeError as error:  # a notebook shows what there is, and why it is not more
+        return f"<pre>{html.escape(repr(message))}\n{html.escape(str(error))}</pre>"
     rows = [
-        f"<tr><td>{row.place}</td><td {_LEFT}{_INDENT / 4 + row.depth}em'>{html.escape(row.name)}</td>"
+        f"<tr><td>{row.place}</td><td {_LEFT.format(row.depth + 0.5)}>{html.escape(row.name)}</td>"
         f"<td><code>{row.content}</code></td><td>{html.escape(row.meaning)}</td></tr>"
         for row in _rows(message, raw, reveal=False)
     ]
