@@ -7,7 +7,7 @@ BIN    := .venv/bin
 READY  := .venv/ready
 
 # The command behind `make demo`.
-DEMO ?= $(BIN)/python -m pytio decode --help
+DEMO ?= $(BIN)/pytio demo
 
 # How many rounds each soak runs.
 PYTIO_SOAK ?= 10000

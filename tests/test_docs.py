@@ -5,7 +5,7 @@ In README.md and docs/, every fenced block of
 - ``python`` runs, in order, sharing names with the others on its page; an ``output`` block after it is what it prints;
 - ``pycon`` runs as a doctest in the same names;
 - ``console`` has its ``$ pytio ...`` lines run by a shell, and shows what they print; ``...`` stands for anything. They
-  end with status 0 unless ``$ echo $?`` shows otherwise. Other commands (``$ make test``) are not run.
+  end with status 0 unless ``$ echo $?`` shows otherwise. Other commands (``$ make test``) are not run, nor is ``sh``.
 
 Everything runs beside a copy of examples/, as in a checkout. A block that cannot run says so to the editor, not
 to the reader: ``<!-- not run: reason -->`` on the line above it.
