@@ -117,6 +117,12 @@ def test_a_value_that_does_not_belong_is_refused() -> None:
     assert caught.value.field == "reserved"
 
 
+def test_a_value_that_does_not_belong_is_blamed_not_its_length() -> None:
+    with pytest.raises(EncodeError, match="does not belong there") as caught:
+        Defaulted(version=1, data=b"ab").build()
+    assert caught.value.field == "data"
+
+
 def test_a_length_without_what_it_measures_is_zero() -> None:
     check_wire(Always, b"\x00\x00xy", Always(tail=b"xy"))
 

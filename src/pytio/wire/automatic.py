@@ -99,7 +99,7 @@ def _siblings(instance: WireStruct) -> Values:
 def _solved(instance: WireStruct, length: Length) -> int | None:
     """Return the length of what it measures; None where that is absent, or an arm that is not in use."""
     value = getattr(instance, length.measured.name)
-    if value is None:
+    if value is None or _does_not_belong(instance, length.name):
         return None
     word = _arm(length.measured.type, _siblings(instance))
     expression = length.expression
@@ -123,8 +123,18 @@ def _bytes_of(word: WireType[Any], value: Any, instance: WireStruct) -> int:
 
 
 def _is_absent(instance: WireStruct, name: str) -> bool:
-    when = next(field.when for field in instance.FIELDS if field.name == name)
+    when = _condition(instance, name)
     return when is not None and (_asks_caller(when) or not _holds(instance, when))
+
+
+def _does_not_belong(instance: WireStruct, name: str) -> bool:
+    """Say whether a length is absent whatever it measures, so that building blames what it measures, not the length."""
+    when = _condition(instance, name)
+    return when is not None and not _asks_caller(when) and not _holds(instance, when)
+
+
+def _condition(instance: WireStruct, name: str) -> Condition | None:
+    return next(field.when for field in instance.FIELDS if field.name == name)
 
 
 def _holds(instance: WireStruct, when: Condition) -> bool:
