@@ -6,6 +6,7 @@ Nothing here performs I/O: bytes go in, frames come out.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import ClassVar, Generic, TypeVar
 
 from pytio.errors import TransportDecodeError
@@ -16,7 +17,7 @@ __all__ = ("FrameSplitter",)
 F = TypeVar("F", bound=WireStruct)
 
 
-class FrameSplitter(Generic[F]):
+class FrameSplitter(ABC, Generic[F]):
     """Collects bytes until a frame is complete; one splitter for each direction of a connection.
 
     A frame that is malformed, or larger than ``max_frame_bytes``, ends the stream: nothing tells where the next one
@@ -32,15 +33,16 @@ class FrameSplitter(Generic[F]):
     def __init__(self, *, max_frame_bytes: int | None = None) -> None:
         self._max_frame_bytes = max_frame_bytes
         self._buffer = bytearray()
+        self._wanted_bytes = self.HEADER_BYTES  # how many bytes have to be there before anything can be done
 
     @property
     def pending_bytes(self) -> int:
         """How many bytes wait for the rest of their frame; 0 is where a stream may end."""
         return len(self._buffer)
 
+    @abstractmethod
     def frame_bytes(self, header: bytes) -> int:
         """Return the size of the whole frame that begins with ``header``."""
-        raise NotImplementedError
 
     def feed(self, data: bytes) -> list[F]:
         """Take more of the stream, and return the frames that are complete now.
@@ -53,9 +55,13 @@ class FrameSplitter(Generic[F]):
         frames: list[F] = []
         at = 0
         try:
-            while (size := self._complete_bytes(at)) is not None:
-                frames.append(self.FRAME.parse(self._buffer[at : at + size]))  # type: ignore[arg-type]  # FRAME is F
-                at += size
+            while len(self._buffer) - at >= self._wanted_bytes:
+                if self._wanted_bytes == self.HEADER_BYTES and (size := self._frame_bytes(at)) > self.HEADER_BYTES:
+                    self._wanted_bytes = size  # the header is here, and says that there is more
+                    continue
+                frames.append(self.FRAME.parse(self._buffer[at : at + self._wanted_bytes]))  # type: ignore[arg-type]  # F
+                at += self._wanted_bytes
+                self._wanted_bytes = self.HEADER_BYTES
         except TransportDecodeError:
             if not frames:
                 raise
@@ -63,12 +69,10 @@ class FrameSplitter(Generic[F]):
             del self._buffer[:at]
         return frames
 
-    def _complete_bytes(self, at: int) -> int | None:
-        """Return the size of the frame at ``at``, None while it is not complete."""
+    def _frame_bytes(self, at: int) -> int:
+        """Return the size of the frame whose header is at ``at``."""
         header = bytes(self._buffer[at : at + self.HEADER_BYTES])
-        if len(header) < self.HEADER_BYTES:
-            return None
         size = self.frame_bytes(header)
         if self._max_frame_bytes is not None and size > self._max_frame_bytes:
             raise TransportDecodeError(f"frame of {size} bytes, at most {self._max_frame_bytes} are accepted", header)
-        return size if len(self._buffer) - at >= size else None
+        return size
