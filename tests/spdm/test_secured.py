@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pytio.crypto import AeadAlgorithm, HashAlgorithm, Secret
-from pytio.errors import EncodeError
+from pytio.errors import EncodeError, SpdmDecodeError
 from pytio.spdm.key_schedule import KeySchedule, RecordKeys
 from pytio.spdm.messages.session import Heartbeat
 from pytio.spdm.records import RecordCipher
@@ -153,3 +153,11 @@ def test_the_authenticated_form_has_the_same_header_and_body() -> None:
     twin = SecuredRecord(session_id=7, ciphertext=b"clear", mac=bytes(MAC_BYTES))
     assert record.build() == twin.build()
     assert (record.header, record.body) == (twin.header, twin.body)
+
+
+def test_what_was_decrypted_shows_nowhere() -> None:
+    plaintext = RecordPlaintext(application_data=b"KEY_PROG and a key")
+    assert "KEY_PROG" not in repr(plaintext) + plaintext.show()
+    with pytest.raises(SpdmDecodeError) as caught:
+        RecordPlaintext.parse(plaintext.build()[:-1])
+    assert not any(caught.value.data)

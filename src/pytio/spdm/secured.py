@@ -163,7 +163,7 @@ class RecordPlaintext(SpdmStruct):
     """What an encrypted record holds once it is decrypted."""
 
     application_data_length: int = wire(U16, default=AUTO)
-    application_data: bytes = wire(Bytes(this.application_data_length))
-    """The transport's inner header, if any, and the message."""
+    application_data: bytes = wire(Bytes(this.application_data_length), secret=True)
+    """The transport's inner header, if any, and the message; a secret, since nobody knows here what it says."""
     random_padding: bytes = wire(Bytes(REST), default=b"")
     """Hides the length of the message; any amount, to be ignored."""

@@ -56,7 +56,7 @@ class KeyExchangeRsp(SpdmMessage):
     rsp_session_id: int = wire(U16)
     """The upper half of the session id."""
     mut_auth_requested: MutAuthRequested = wire(Flags(Byte, MutAuthRequested), default=MutAuthRequested(0))
-    slot_id_param: int = wire(Bits(4), default=0)
+    req_slot_id: int = wire(Bits(4), default=0)
     """The requester's slot to authenticate with, or 0xF for its provisioned public key."""
     reserved: int = wire(Bits(4), default=0)
     random_data: bytes = wire(Bytes(NONCE_BYTES))

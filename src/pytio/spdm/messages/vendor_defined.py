@@ -1,7 +1,7 @@
 """VENDOR_DEFINED_REQUEST and VENDOR_DEFINED_RESPONSE: room for protocols of others, such as IDE_KM and TDISP (DSP0274).
 
-The payload stays bytes. Which of the two forms a message has is told by bit 7 of param1 alone; the specification knows
-the large one from 1.4.
+The payload stays bytes, and out of ``repr``, since IDE_KM sends keys in it. Which of the two forms a message has is told
+by bit 7 of param1 alone; the specification knows the large one from 1.4.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class VendorDefinedRequest(SpdmMessage):
     reserved: int | None = wire(U16, when=this.is_large, default=0)
     """To be ignored: the reference implementation leaves bytes of an earlier message here."""
     payload_length: int = wire(PAYLOAD_LENGTH, default=AUTO)
-    payload: bytes = wire(Bytes(this.payload_length), default=b"")
+    payload: bytes = wire(Bytes(this.payload_length), default=b"", repr=False)
 
 
 @message
@@ -51,4 +51,4 @@ class VendorDefinedResponse(SpdmMessage):
     reserved: int | None = wire(U16, when=this.is_large, default=0)
     """To be ignored."""
     payload_length: int = wire(PAYLOAD_LENGTH, default=AUTO)
-    payload: bytes = wire(Bytes(this.payload_length), default=b"")
+    payload: bytes = wire(Bytes(this.payload_length), default=b"", repr=False)
