@@ -15,7 +15,7 @@ from pytio.wire import AUTO, REST, U16, U32, Bit, Bits, Byte, Bytes, Switch, fix
 
 __all__ = ("ChunkGet", "ChunkResponse", "ChunkSend", "ChunkSendAck")
 
-CHUNK_SEQUENCE: Final = Switch(this.version >= SpdmVersion.V1_4, {False: U16, True: U32})
+_CHUNK_SEQUENCE: Final = Switch(this.version >= SpdmVersion.V1_4, {False: U16, True: U32})
 """ChunkSeqNo: 2 bytes up to 1.3, 4 bytes from 1.4."""
 
 
@@ -29,7 +29,7 @@ class ChunkSend(SpdmMessage):
     reserved_param1: int = wire(Bits(7), default=0)
     handle: int = wire(Byte)
     """Names the large request; the requester's choice."""
-    chunk_seq_no: int = wire(CHUNK_SEQUENCE)
+    chunk_seq_no: int = wire(_CHUNK_SEQUENCE)
     reserved: int | None = wire(U16, when=this.version < SpdmVersion.V1_4, default=0)
     chunk_size: int = wire(U32, default=AUTO)
     large_message_size: int | None = wire(U32, when=this.chunk_seq_no == 0, default=None)
@@ -50,7 +50,7 @@ class ChunkSendAck(SpdmMessage):
     """The transfer ends here, and the response is an ERROR that says why."""
     reserved_param1: int = wire(Bits(7), default=0)
     handle: int = wire(Byte)
-    chunk_seq_no: int = wire(CHUNK_SEQUENCE)
+    chunk_seq_no: int = wire(_CHUNK_SEQUENCE)
     response_to_large_request: bytes = wire(Bytes(REST), default=b"")
     """A whole SPDM response, and the transport's padding, if any."""
 
@@ -64,7 +64,7 @@ class ChunkGet(SpdmMessage):
     reserved_param1: int = wire(Byte, default=0)
     handle: int = wire(Byte)
     """As in the ERROR."""
-    chunk_seq_no: int = wire(CHUNK_SEQUENCE)
+    chunk_seq_no: int = wire(_CHUNK_SEQUENCE)
 
 
 @message
@@ -76,7 +76,7 @@ class ChunkResponse(SpdmMessage):
     last_chunk: bool = wire(Bit, default=False)
     reserved_param1: int = wire(Bits(7), default=0)
     handle: int = wire(Byte)
-    chunk_seq_no: int = wire(CHUNK_SEQUENCE)
+    chunk_seq_no: int = wire(_CHUNK_SEQUENCE)
     reserved: int | None = wire(U16, when=this.version < SpdmVersion.V1_4, default=0)
     chunk_size: int = wire(U32, default=AUTO)
     large_message_size: int | None = wire(U32, when=this.chunk_seq_no == 0, default=None)

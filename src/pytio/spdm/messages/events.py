@@ -157,6 +157,7 @@ class CertificateChanged(SpdmStruct):
 
 
 DmtfEventDetail: TypeAlias = EventLost | MeasurementChanged | MeasurementPreUpdate | CertificateChanged
+"""The detail of an event that DMTF defines."""
 
 DMTF_EVENT_DETAILS: Final[Mapping[int, type[DmtfEventDetail]]] = {
     DmtfEventType.EVENT_LOST: EventLost,

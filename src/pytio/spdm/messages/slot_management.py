@@ -54,6 +54,8 @@ __all__ = (
     "BankInfo",
     "ManageBank",
     "ManageSlot",
+    "RequestStructure",
+    "ResponseStructure",
     "SetSlotCertificate",
     "SlotAddress",
     "SlotCertificateChain",
@@ -267,7 +269,9 @@ class SlotCsr(SpdmStruct):
 
 
 RequestStructure: TypeAlias = SlotAddress | SlotCsrRequest | ManageBank | ManageSlot | SetSlotCertificate | bytes
+"""What SLOT_MANAGEMENT holds, by SubCode; bytes where the SubCode is unknown or has no structure."""
 ResponseStructure: TypeAlias = SupportedSubCodes | BankInfo | BankDetails | SlotCertificateChain | SlotCsr | bytes
+"""What SLOT_MANAGEMENT_RESP holds, by SubCode; bytes where the SubCode is unknown or has no structure."""
 
 
 @message

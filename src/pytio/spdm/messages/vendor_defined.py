@@ -1,7 +1,7 @@
 """VENDOR_DEFINED_REQUEST and VENDOR_DEFINED_RESPONSE: room for protocols of others, such as IDE_KM and TDISP (DSP0274).
 
-The payload stays bytes, and out of ``repr``, since IDE_KM sends keys in it. Which of the two forms a message has is told
-by bit 7 of param1 alone; the specification knows the large one from 1.4.
+The payload stays bytes, and out of ``repr``, since IDE_KM sends keys in it. Which of the two forms a message has, bit 7
+of param1 alone tells; the specification knows the large one from 1.4.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pytio.wire import AUTO, U16, U32, Bit, Bits, Byte, Bytes, OpenCode, Switch,
 
 __all__ = ("VendorDefinedRequest", "VendorDefinedResponse")
 
-PAYLOAD_LENGTH: Final = Switch(this.is_large, {False: U16, True: U32})
+_PAYLOAD_LENGTH: Final = Switch(this.is_large, {False: U16, True: U32})
 """ReqLength, RespLength: 2 bytes in the small form, 4 bytes in the large one."""
 
 
@@ -32,7 +32,7 @@ class VendorDefinedRequest(SpdmMessage):
     vendor_id: bytes = wire(Bytes(this.vendor_id_length), default=b"")
     reserved: int | None = wire(U16, when=this.is_large, default=0)
     """To be ignored: the reference implementation leaves bytes of an earlier message here."""
-    payload_length: int = wire(PAYLOAD_LENGTH, default=AUTO)
+    payload_length: int = wire(_PAYLOAD_LENGTH, default=AUTO)
     payload: bytes = wire(Bytes(this.payload_length), default=b"", repr=False)
 
 
@@ -50,5 +50,5 @@ class VendorDefinedResponse(SpdmMessage):
     vendor_id: bytes = wire(Bytes(this.vendor_id_length), default=b"")
     reserved: int | None = wire(U16, when=this.is_large, default=0)
     """To be ignored."""
-    payload_length: int = wire(PAYLOAD_LENGTH, default=AUTO)
+    payload_length: int = wire(_PAYLOAD_LENGTH, default=AUTO)
     payload: bytes = wire(Bytes(this.payload_length), default=b"", repr=False)
