@@ -47,7 +47,7 @@ class ChallengeAuth(SpdmMessage):
     version: SpdmVersion = wire(VERSION)
     code: SpdmCode = fixed(CODE, SpdmCode.CHALLENGE_AUTH)
     slot_id: int = wire(Bits(4), default=0)
-    reserved: int = wire(Bits(3), default=0)
+    reserved_param1: int = wire(Bits(3), default=0)
     # SPDM_U7: BasicMutAuthReq is deprecated from 1.2, and yet the reference emulator sets it.
     basic_mut_auth_req: bool = wire(Bit, default=False)
     """From 1.1: the responder asks for the requester's signature next."""

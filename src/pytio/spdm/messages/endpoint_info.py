@@ -49,10 +49,10 @@ class GetEndpointInfo(SpdmMessage):
         OpenCode(Byte, EndpointInfoSubCode), default=EndpointInfoSubCode.DEVICE_CLASS_IDENTIFIER
     )
     slot_id: int = wire(Bits(4), default=0)
-    reserved: int = wire(Bits(4), default=0)
+    reserved_param2: int = wire(Bits(4), default=0)
     signature_requested: bool = wire(Bit, default=False)
-    reserved2: int = wire(Bits(7), default=0)
-    reserved3: bytes = wire(Bytes(3), default=bytes(3))
+    reserved: int = wire(Bits(7), default=0)
+    reserved2: bytes = wire(Bytes(3), default=bytes(3))
     nonce: bytes | None = wire(Bytes(NONCE_BYTES), when=this.signature_requested, default=None)
 
 
@@ -68,8 +68,8 @@ class EndpointInfo(SpdmMessage):
     code: SpdmCode = fixed(CODE, SpdmCode.ENDPOINT_INFO)
     reserved_param1: int = wire(Byte, default=0)
     slot_id: int = wire(Bits(4), default=0)
-    reserved: int = wire(Bits(4), default=0)
-    reserved2: int = wire(U32, default=0)
+    reserved_param2: int = wire(Bits(4), default=0)
+    reserved: int = wire(U32, default=0)
     nonce: bytes | None = wire(Bytes(NONCE_BYTES), when=given.signature, default=None)
     endpoint_info_length: int = wire(U32, default=AUTO)
     endpoint_info: bytes = wire(Bytes(this.endpoint_info_length), default=b"")

@@ -68,7 +68,7 @@ class GetMeasurements(SpdmMessage):
     """From 1.2."""
     new_measurement_requested: bool = wire(Bit, default=False)
     """From 1.3."""
-    reserved: int = wire(Bits(5), default=0)
+    reserved_param1: int = wire(Bits(5), default=0)
     measurement_operation: int = wire(Byte, default=MeasurementIndex.ALL)
     nonce: bytes | None = wire(Bytes(NONCE_BYTES), when=this.signature_requested, default=None)
     slot_id_param: SlotIdParam | None = wire(
@@ -155,7 +155,7 @@ class Measurements(SpdmMessage):
         Bits(2, MeasurementContentChanged), default=MeasurementContentChanged.NOT_DETECTED
     )
     """From 1.2, where the response is signed."""
-    reserved: int = wire(Bits(2), default=0)
+    reserved_param2: int = wire(Bits(2), default=0)
     number_of_blocks: int = wire(Byte, default=AUTO)
     measurement_record_length: int = wire(U24, default=AUTO)
     measurement_record: tuple[MeasurementBlock, ...] = wire(
