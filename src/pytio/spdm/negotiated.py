@@ -6,7 +6,8 @@ that comes from four messages. This file derives it, for either role and for a l
 
 from __future__ import annotations
 
-from typing import Final, NoReturn, Self
+from collections.abc import Callable
+from typing import ClassVar, Final, NoReturn, Self
 
 import attrs
 
@@ -162,7 +163,7 @@ class Negotiated:
 
     def _fact(self, name: str, cls: type[SpdmMessage], request: SpdmMessage | None, from_requester: bool) -> int:
         try:
-            return _FACTS[name](self, cls, request, from_requester)
+            return self._FACTS[name](self, cls, request, from_requester)
         except ValueError:  # a selection of several algorithms, or of one without a name
             raise UnknownFactError(name) from None
 
@@ -195,15 +196,14 @@ class Negotiated:
     def _multi_key(self, cls: type[SpdmMessage], request: SpdmMessage | None, from_requester: bool) -> int:
         return int(self.is_requester_multi_key if from_requester else self.is_responder_multi_key)
 
-
-_FACTS: Final = {
-    "digest": Negotiated._digest,
-    "signature": Negotiated._signature,
-    "summary": Negotiated._summary,
-    "exchange": Negotiated._exchange,
-    "verify_data": Negotiated._verify_data,
-    "multi_key": Negotiated._multi_key,
-}
+    _FACTS: ClassVar[dict[str, Callable[[Negotiated, type[SpdmMessage], SpdmMessage | None, bool], int]]] = {
+        "digest": _digest,
+        "signature": _signature,
+        "summary": _summary,
+        "exchange": _exchange,
+        "verify_data": _verify_data,
+        "multi_key": _multi_key,
+    }
 
 
 def selected_secured_version(opaque_data: bytes, version: int) -> int | None:
