@@ -44,7 +44,7 @@ from pytio.spdm.records import Protection, sequence_orders
 from pytio.spdm.transcript import Piece, Pieces, SessionTranscript, Transcript, joined
 from pytio.wire import WireStruct
 
-__all__ = ("Channel", "Conversation", "Session", "Signed")
+__all__ = ("Channel", "Conversation", "Said", "Session", "Signed")
 
 _HEADER_BYTES: Final = 4
 _REQUEST_BIT: Final = 0x80

@@ -18,11 +18,11 @@ from pytio.wire import WireStruct
 
 __all__ = ("LAYERS", "decode_one")
 
-Given = Mapping[str, int]
-Parser = Callable[[bytes, Given], tuple[WireStruct, int]]
+_Given = Mapping[str, int]
+_Parser = Callable[[bytes, _Given], tuple[WireStruct, int]]
 
 
-def decode_one(layer: str, raw: bytes, given: Given) -> tuple[WireStruct, int]:
+def decode_one(layer: str, raw: bytes, given: _Given) -> tuple[WireStruct, int]:
     """Return the message at the start of ``raw``, and its size in bytes.
 
     Raises:
@@ -32,8 +32,8 @@ def decode_one(layer: str, raw: bytes, given: Given) -> tuple[WireStruct, int]:
     return LAYERS[layer](raw, given)
 
 
-def _of(cls: type[WireStruct]) -> Parser:
-    def parse(raw: bytes, given: Given) -> tuple[WireStruct, int]:
+def _of(cls: type[WireStruct]) -> _Parser:
+    def parse(raw: bytes, given: _Given) -> tuple[WireStruct, int]:
         missing = sorted(cls.GIVEN - given.keys())
         if missing:
             wanted = " ".join(f"--given {name}=N" for name in missing)
@@ -43,7 +43,7 @@ def _of(cls: type[WireStruct]) -> Parser:
     return parse
 
 
-def _spdm(raw: bytes, given: Given) -> tuple[WireStruct, int]:
+def _spdm(raw: bytes, given: _Given) -> tuple[WireStruct, int]:
     cls = MESSAGES.get(SpdmCode(raw[1])) if len(raw) > 1 else None
     if cls is None:
         raise SpdmDecodeError(
@@ -52,14 +52,14 @@ def _spdm(raw: bytes, given: Given) -> tuple[WireStruct, int]:
     return _of(cls)(raw, given)
 
 
-def _whole(parse: Callable[[bytes], WireStruct]) -> Parser:
-    def parse_whole(raw: bytes, given: Given) -> tuple[WireStruct, int]:
+def _whole(parse: Callable[[bytes], WireStruct]) -> _Parser:
+    def parse_whole(raw: bytes, given: _Given) -> tuple[WireStruct, int]:
         return parse(raw), len(raw)
 
     return parse_whole
 
 
-LAYERS: Final[Mapping[str, Parser]] = {
+LAYERS: Final[Mapping[str, _Parser]] = {
     "doe": _of(doe.DataObject),
     "discovery-request": _of(doe.DiscoveryRequest),
     "discovery-response": _of(doe.DiscoveryResponse),

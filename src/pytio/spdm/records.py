@@ -19,6 +19,7 @@ from pytio.errors import LocalProtocolError, RemoteProtocolError, VerificationEr
 from pytio.spdm.key_schedule import KeySchedule, RecordKeys
 
 __all__ = (
+    "SPDM_U5",
     "MAX_AEAD_LIMIT_EXPONENT",
     "Protection",
     "RecordCipher",

@@ -16,7 +16,7 @@ import attrs
 
 from pytio.spdm.codes import SpdmCode, SpdmVersion
 
-__all__ = ("Piece", "SessionTranscript", "Transcript", "joined")
+__all__ = ("Piece", "Pieces", "SessionTranscript", "Transcript", "joined")
 
 
 @attrs.frozen
@@ -34,6 +34,7 @@ class Piece:
 
 
 Pieces = tuple[Piece, ...]
+"""What one signature or HMAC covers, in order."""
 
 
 def joined(pieces: Pieces) -> bytes:
