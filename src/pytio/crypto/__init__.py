@@ -1,4 +1,4 @@
-"""Cryptography for every layer: algorithms by name, digests, keys, signatures, agreements, and where entropy enters.
+"""Cryptography for every layer: algorithms by name, digests, keys, agreements, certificates, and where entropy enters.
 
 The only package that imports the ``cryptography`` library. The names below resolve on first use, so that a codec which
 merely names an algorithm does not load it. The package knows no protocol: bit positions, labels, transcripts and record
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
         SignatureScheme,
         UnsupportedAlgorithmError,
     )
+    from pytio.crypto.chain_rules import ChainModel, ChainPolicy, ChainRole, ChainRule
+    from pytio.crypto.chains import ChainError, Finding, build_path, examine_chain, verify_chain
     from pytio.crypto.digests import Digest, digest
     from pytio.crypto.exchange import Agreement, Encapsulation, Exchange, encapsulate, load_exchange, new_exchange
     from pytio.crypto.kdf import hkdf_expand, hkdf_extract, hmac, verify_hmac
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from pytio.crypto.provider import LibraryProvider, Provider, RecordedProvider, Recording, RecordingProvider
     from pytio.crypto.secret import KeyMaterial, Secret
     from pytio.crypto.signatures import SignatureParameters, SigningKey, byte_reversed
+    from pytio.crypto.x509 import Certificate, parse_certificates
 
 __all__ = (
     "AEAD_NONCE_SIZE",
@@ -39,10 +42,17 @@ __all__ = (
     "AeadAlgorithm",
     "Agreement",
     "Algorithm",
+    "Certificate",
+    "ChainError",
+    "ChainModel",
+    "ChainPolicy",
+    "ChainRole",
+    "ChainRule",
     "Digest",
     "Encapsulation",
     "Exchange",
     "ExchangeAlgorithm",
+    "Finding",
     "HashAlgorithm",
     "KemAlgorithm",
     "KeyMaterial",
@@ -59,18 +69,35 @@ __all__ = (
     "SignatureScheme",
     "SigningKey",
     "UnsupportedAlgorithmError",
+    "build_path",
     "byte_reversed",
     "digest",
     "encapsulate",
+    "examine_chain",
     "hkdf_expand",
     "hkdf_extract",
     "hmac",
     "load_exchange",
     "new_exchange",
+    "parse_certificates",
+    "verify_chain",
     "verify_hmac",
 )
 
-_MODULES: Final = ("algorithms", "secret", "signatures", "digests", "kdf", "aead", "keys", "exchange", "provider")
+_MODULES: Final = (
+    "algorithms",
+    "secret",
+    "signatures",
+    "digests",
+    "kdf",
+    "aead",
+    "keys",
+    "exchange",
+    "provider",
+    "x509",
+    "chain_rules",
+    "chains",
+)
 """Where the names live, cheapest to import first."""
 
 
