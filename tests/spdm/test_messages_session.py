@@ -169,8 +169,9 @@ def test_the_first_chunk_alone_says_how_large_the_message_is() -> None:
 
 
 @pytest.mark.parametrize("version", list(SpdmVersion))
-def test_bit_7_alone_decides_the_form_of_vendor_defined(version: SpdmVersion) -> None:
-    for is_large, length in ((False, "0300"), (True, "000003000000")):
+def test_bit_7_decides_the_form_of_vendor_defined_from_1_4(version: SpdmVersion) -> None:
+    for is_large in (False, True):
+        length = "000003000000" if is_large and version >= SpdmVersion.V1_4 else "0300"
         request = VendorDefinedRequest(
             version=version, is_large=is_large, standard_id=RegistryId.PCI_SIG, vendor_id=b"\x01\0", payload=b"abc"
         )

@@ -1,7 +1,7 @@
 """VENDOR_DEFINED_REQUEST and VENDOR_DEFINED_RESPONSE: room for protocols of others, such as IDE_KM and TDISP (DSP0274).
 
-The payload stays bytes, and out of ``repr``, since IDE_KM sends keys in it. Which of the two forms a message has, bit 7
-of param1 alone tells; the specification knows the large one from 1.4.
+The payload stays bytes, and out of ``repr``, since IDE_KM sends keys in it. From 1.4, bit 7 of param1 tells a second,
+large form; before, it is reserved like the other bits, and what it holds changes nothing.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from pytio.wire import AUTO, U16, U32, Bit, Bits, Byte, Bytes, OpenCode, Switch,
 
 __all__ = ("VendorDefinedRequest", "VendorDefinedResponse")
 
-_PAYLOAD_LENGTH: Final = Switch(this.is_large, {False: U16, True: U32})
+_IS_LARGE: Final = (this.version >= SpdmVersion.V1_4) & this.is_large
+_PAYLOAD_LENGTH: Final = Switch(_IS_LARGE, {False: U16, True: U32})
 """ReqLength, RespLength: 2 bytes in the small form, 4 bytes in the large one."""
 
 
@@ -30,7 +31,7 @@ class VendorDefinedRequest(SpdmMessage):
     standard_id: RegistryId = wire(OpenCode(U16, RegistryId))
     vendor_id_length: int = wire(Byte, default=AUTO)
     vendor_id: bytes = wire(Bytes(this.vendor_id_length), default=b"")
-    reserved: int | None = wire(U16, when=this.is_large, default=0)
+    reserved: int | None = wire(U16, when=_IS_LARGE, default=0)
     """To be ignored: the reference implementation leaves bytes of an earlier message here."""
     payload_length: int = wire(_PAYLOAD_LENGTH, default=AUTO)
     payload: bytes = wire(Bytes(this.payload_length), default=b"", repr=False)
@@ -48,7 +49,7 @@ class VendorDefinedResponse(SpdmMessage):
     standard_id: RegistryId = wire(OpenCode(U16, RegistryId))
     vendor_id_length: int = wire(Byte, default=AUTO)
     vendor_id: bytes = wire(Bytes(this.vendor_id_length), default=b"")
-    reserved: int | None = wire(U16, when=this.is_large, default=0)
+    reserved: int | None = wire(U16, when=_IS_LARGE, default=0)
     """To be ignored."""
     payload_length: int = wire(_PAYLOAD_LENGTH, default=AUTO)
     payload: bytes = wire(Bytes(this.payload_length), default=b"", repr=False)
