@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+import attrs
+
 from pytio import idekm, tdisp
 from pytio.capture.draft import Draft
 from pytio.capture.records import Layer
@@ -17,40 +19,54 @@ from pytio.spdm.codes import RegistryId
 from pytio.spdm.messages.vendor_defined import VendorDefinedRequest, VendorDefinedResponse
 from pytio.wire import WireStruct
 
-__all__ = ("read",)
+__all__ = ("VendorProtocol", "protocol_of", "read")
 
 _PCI_SIG: Final = (RegistryId.PCI_SIG, bytes.fromhex("0100"))
 _CXL: Final = (RegistryId.PCI_SIG, bytes.fromhex("981e"))
-_PROTOCOLS: Final[dict[int, tuple[str, Callable[[bytes], WireStruct]]]] = {
-    idekm.PROTOCOL_ID: ("idekm", idekm.parse),
-    tdisp.PROTOCOL_ID: ("tdisp", tdisp.parse),
+
+
+@attrs.frozen
+class VendorProtocol:
+    """A protocol that travels in vendor-defined messages.
+
+    Attributes:
+        name: the layer's name.
+        parse: reads a message, the bytes behind the protocol id.
+        code_offset: where the message says what it is.
+    """
+
+    name: str
+    parse: Callable[[bytes], WireStruct]
+    code_offset: int
+
+
+_PROTOCOLS: Final = {
+    idekm.PROTOCOL_ID: VendorProtocol("idekm", idekm.parse, code_offset=0),
+    tdisp.PROTOCOL_ID: VendorProtocol("tdisp", tdisp.parse, code_offset=1),
 }
-_CODE_OFFSET: Final = {"idekm": 0, "tdisp": 1}
-"""Where each protocol has the code that names its message."""
+
+
+def protocol_of(message: VendorDefinedRequest | VendorDefinedResponse) -> VendorProtocol | None:
+    """Return the protocol of PCI-SIG that a vendor-defined message carries, if it is one that is known."""
+    is_pci_sig = (message.standard_id, message.vendor_id) == _PCI_SIG
+    return _PROTOCOLS.get(message.payload[0]) if is_pci_sig and message.payload else None
 
 
 def read(draft: Draft, message: VendorDefinedRequest | VendorDefinedResponse, base: int) -> None:
-    """Add the layer inside a vendor-defined message, if it is a protocol of PCI-SIG or CXL."""
-    vendor = (message.standard_id, message.vendor_id)
-    if vendor == _CXL:
+    """Add the layer inside a vendor-defined message, whose payload starts at ``base``."""
+    if (message.standard_id, message.vendor_id) == _CXL:
         draft.add(Layer("cxl", message.payload))
-    elif vendor == _PCI_SIG and message.payload:
-        _read_pci_sig(draft, message.payload, base)
-
-
-def _read_pci_sig(draft: Draft, payload: bytes, base: int) -> None:
-    known = _PROTOCOLS.get(payload[0])
-    if known is None:
-        draft.notes.append(f"protocol id {payload[0]:#x} of PCI-SIG is not known")
         return
-    name, parse = known
-    inner = payload[1:]
-    code = inner[_CODE_OFFSET[name] : _CODE_OFFSET[name] + 1]
+    protocol = protocol_of(message)
+    if protocol is None:
+        return
+    inner = message.payload[1:]
+    code = inner[protocol.code_offset : protocol.code_offset + 1]
     facts = {"code": code[0]} if code else {}
     try:
-        parsed = parse(inner)
+        parsed = protocol.parse(inner)
     except DecodeError as error:
-        draft.add(Layer(name, inner, None, facts))
+        draft.add(Layer(protocol.name, inner, None, facts))
         draft.fail(error, base + 1)
         return
-    draft.add(Layer(name, inner, parsed, facts, parsed.NAME))
+    draft.add(Layer(protocol.name, inner, parsed, facts, parsed.NAME))

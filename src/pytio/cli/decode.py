@@ -7,13 +7,17 @@ import json
 import os
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 from pytio.capture import Record, Trace, open_capture
 from pytio.capture.render import annotated_hex, record_tree, summary_line
+from pytio.capture.vendor import protocol_of
 from pytio.cli import ExitCode
 from pytio.cli.hextext import parse_hex_text
 from pytio.cli.one_message import LAYERS, decode_one
+from pytio.spdm.messages.vendor_defined import VendorDefinedRequest, VendorDefinedResponse
+from pytio.wire import WireStruct
 
 __all__ = ("add_arguments", "print_trace", "run")
 
@@ -113,11 +117,19 @@ def _decode_hex(arguments: argparse.Namespace) -> int:
             raise
         print(f"pytio decode: {error}", file=sys.stderr)
         return ExitCode.USAGE
-    if arguments.json:
-        print(json.dumps({"layer": arguments.hex, "message": message.NAME, "fields": message.to_dict()}))
-    else:
-        print(message.show())
+    for layer, shown in _with_inner(arguments.hex, message):
+        if arguments.json:
+            print(json.dumps({"layer": layer, "message": shown.NAME, "fields": shown.to_dict()}))
+        else:
+            print(shown.show())
     if size == len(raw):
         return ExitCode.DONE
     print(f"pytio decode: {len(raw) - size} bytes left over at offset {size}", file=sys.stderr)
     return ExitCode.UNDECODABLE
+
+
+def _with_inner(layer: str, message: WireStruct) -> Iterator[tuple[str, WireStruct]]:
+    """Yield a message, and what travels in it if it is vendor-defined."""
+    yield layer, message
+    if isinstance(message, VendorDefinedRequest | VendorDefinedResponse) and (protocol := protocol_of(message)):
+        yield protocol.name, protocol.parse(message.payload[1:])
