@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from pytio.crypto import HashAlgorithm, PrivateKey, SignatureAlgorithm, SignatureParameters, digest
 from pytio.spdm.signing import PREFIX_SIZE, SigningContext, SigningInput, combined_spdm_prefix, signing_input
 
 TRANSCRIPT_HASH = bytes(range(48))
@@ -52,3 +53,26 @@ def test_input_up_to_1_1(version: int) -> None:
     assert signing_input(version, context, TRANSCRIPT_HASH) == expected
     with pytest.raises(ValueError, match="without a prefix"):
         combined_spdm_prefix(version, context)
+
+
+@pytest.mark.parametrize("version", [0x10, 0x11, 0x12, 0x13, 0x14])
+def test_a_signature_by_the_book(version: int) -> None:
+    """Up to 1.1 the transcript is hashed and signed like any message; from 1.2 on its hash is, after the prefix."""
+    algorithm, hash_algorithm = SignatureAlgorithm.ECDSA_P384, HashAlgorithm.SHA_384
+    key, transcript, context = PrivateKey.generate(algorithm), b"transcript", SigningContext.RESPONDER_CHALLENGE_AUTH
+    signed = signing_input(version, context, digest(hash_algorithm, transcript))
+    signature = key.sign(signed.message, signed.parameters(algorithm, hash_algorithm))
+    message = transcript
+    if version >= 0x12:
+        message = combined_spdm_prefix(version, context) + digest(hash_algorithm, transcript)
+    key.public_key.verify(signature, message, SignatureParameters(algorithm, hash_algorithm))
+
+
+def test_context_reaches_the_algorithms_that_take_one() -> None:
+    signed = signing_input(0x12, SigningContext.REQUESTER_FINISH, TRANSCRIPT_HASH)
+    parameters = signed.parameters(SignatureAlgorithm.ED448, HashAlgorithm.SHA_384)
+    assert parameters.context == b"requester-finish signing"
+    with pytest.raises(ValueError, match="Ed448 signs messages, not digests"):
+        signing_input(0x11, SigningContext.REQUESTER_FINISH, TRANSCRIPT_HASH).parameters(
+            SignatureAlgorithm.ED448, HashAlgorithm.SHA_384
+        )

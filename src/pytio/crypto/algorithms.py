@@ -11,7 +11,7 @@ All sizes are in bytes.
 from __future__ import annotations
 
 from enum import Enum, unique
-from typing import Self
+from typing import Final, Self
 
 from pytio.errors import PytioError
 
@@ -28,10 +28,10 @@ __all__ = (
     "UnsupportedAlgorithmError",
 )
 
-AEAD_NONCE_SIZE = 12
+AEAD_NONCE_SIZE: Final = 12
 """Bytes of the nonce, the same for every ``AeadAlgorithm``."""
 
-AEAD_TAG_SIZE = 16
+AEAD_TAG_SIZE: Final = 16
 """Bytes of the full tag, the same for every ``AeadAlgorithm``."""
 
 

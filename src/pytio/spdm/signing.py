@@ -11,6 +11,7 @@ from typing import Final
 
 import attrs
 
+from pytio.crypto import HashAlgorithm, SignatureAlgorithm, SignatureParameters
 from pytio.spdm.codes import SpdmVersion
 
 __all__ = ("PREFIX_SIZE", "SigningContext", "SigningInput", "combined_spdm_prefix", "signing_input")
@@ -46,6 +47,13 @@ class SigningInput:
     """Whether the algorithm's own hashing has been done: up to 1.1 the signed value is Hash(transcript)."""
     context: bytes
     """The context parameter for the algorithms that take one: Ed448, ML-DSA, SLH-DSA."""
+
+    def parameters(self, algorithm: SignatureAlgorithm, hash_algorithm: HashAlgorithm) -> SignatureParameters:
+        """Return how to sign ``message`` by the negotiated algorithm and base hash.
+
+        Raises ValueError for a digest and an algorithm that signs messages only: those came with 1.2.
+        """
+        return SignatureParameters(algorithm, hash_algorithm, self.context, self.is_digest)
 
 
 def combined_spdm_prefix(version: int, context: SigningContext) -> bytes:
