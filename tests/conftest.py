@@ -1,6 +1,6 @@
 """What every test can ask for: both twins of the hot loops, a stopwatch, and how long a soak is.
 
-Hypothesis draws the same examples on every run, so a red run is red for everyone; `make soak` draws fresh ones.
+Hypothesis draws the same examples on every run, so a red run is red for everyone.
 """
 
 from __future__ import annotations
@@ -21,8 +21,7 @@ REPEATS: Final = 5
 NANOSECONDS: Final = 1e9
 
 hypothesis.settings.register_profile("same", deadline=None, derandomize=True)
-hypothesis.settings.register_profile("soak", deadline=None, max_examples=int(os.environ.get("PYTIO_SOAK", "1000")))
-hypothesis.settings.load_profile("soak" if "PYTIO_SOAK" in os.environ else "same")
+hypothesis.settings.load_profile("same")
 
 
 class Bench:
@@ -68,10 +67,11 @@ def compiled_twin() -> ModuleType:
     return scan
 
 
-@pytest.fixture
-def soak_rounds() -> int:
-    """Return how many rounds a seeded soak runs."""
-    return int(os.environ.get("PYTIO_SOAK", "200"))
+@pytest.fixture(params=[200, pytest.param(int(os.environ.get("PYTIO_SOAK", "10000")), marks=pytest.mark.soak)])
+def soak_rounds(request: pytest.FixtureRequest) -> int:
+    """Return how many rounds a seeded soak runs: few in the suite, as many as PYTIO_SOAK says in ``make soak``."""
+    rounds: int = request.param
+    return rounds
 
 
 @pytest.fixture
