@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Iterator
-from pathlib import Path
-from typing import NamedTuple
-
 import pytest
 
 from pytio.errors import EncodeError, SpdmDecodeError
@@ -51,39 +46,16 @@ from pytio.spdm.messages.slot_management import (
     SupportedSubCodes,
 )
 from pytio.spdm.messages.vendor_defined import VendorDefinedRequest
-from pytio.wire import WireStruct
 from tests.checks import check_refused, check_wire
+from tests.spdm.corpus import MAX_DOE_PADDING, recorded
 
-CORPUS = Path(__file__).parent / "data" / "session_messages.txt"
-MAX_DOE_PADDING = 3
+CORPUS = "session_messages.txt"
 KEY_PAIR_INFO_EXCESS = 8
-
-
-class Recorded(NamedTuple):
-    """One message of the corpus."""
-
-    source: str
-    cls: type[WireStruct]
-    given: dict[str, int]
-    raw: bytes
-
-
-def recorded(*names: str) -> Iterator[Recorded]:
-    """Yield the recorded messages, in the order of the sessions; only those with one of the ``names``, if any."""
-    for line in CORPUS.read_text().splitlines():
-        if line.startswith("#"):
-            continue
-        source, place, given, raw = line.split()
-        module, _, name = place.partition(".")
-        cls = getattr(importlib.import_module(f"pytio.spdm.messages.{module}"), name)
-        facts = {key: int(value) for key, _, value in (fact.partition("=") for fact in given.split(",") if fact != "-")}
-        if not names or name in names:
-            yield Recorded(source, cls, facts, bytes.fromhex(raw))
 
 
 def test_every_recorded_message_parses_and_builds_back() -> None:
     count = 0
-    for source, cls, given, raw in recorded():
+    for source, cls, given, raw in recorded(CORPUS):
         parsed, size = cls.parse_prefix(raw, **given)
         assert parsed.build() == raw[:size], source
         assert parsed.given() == given, source
@@ -97,7 +69,7 @@ def test_every_recorded_message_parses_and_builds_back() -> None:
 
 def test_a_recorded_message_also_fails_well() -> None:
     seen = set()
-    for _, cls, given, raw in recorded():
+    for _, cls, given, raw in recorded(CORPUS):
         if (cls, raw[0]) in seen or len(raw) > 400:
             continue
         seen.add((cls, raw[0]))
@@ -108,7 +80,7 @@ def test_a_recorded_message_also_fails_well() -> None:
 
 def test_chunks_make_up_the_large_message() -> None:
     transfers: list[tuple[int, bytes]] = []
-    for _, cls, _, raw in recorded("ChunkSend", "ChunkResponse"):
+    for _, cls, _, raw in recorded(CORPUS, "ChunkSend", "ChunkResponse"):
         chunk = cls.parse(raw)
         assert isinstance(chunk, ChunkSend | ChunkResponse)
         if chunk.chunk_seq_no == 0:
@@ -197,7 +169,7 @@ def test_set_certificate_keeps_the_whole_chain_structure() -> None:
 
 
 def test_what_the_reference_implementation_adds_to_key_pair_info_is_ignored() -> None:
-    (_, _, _, raw) = next(item for item in recorded("KeyPairInfo") if item.raw[0] == SpdmVersion.V1_4)
+    (_, _, _, raw) = next(item for item in recorded(CORPUS, "KeyPairInfo") if item.raw[0] == SpdmVersion.V1_4)
     info, size = KeyPairInfo.parse_prefix(raw)
     assert len(raw) - size == KEY_PAIR_INFO_EXCESS
     assert pqc_algorithms(info.pqc_asym_algo_capabilities) == (

@@ -107,6 +107,8 @@ ROWS: Final = (
     Row(SpdmCode.KEY_PAIR_INFO, "current_pqc_asym_algo", b"\x01", V1_4),
     Row(SpdmCode.SET_KEY_PAIR_INFO, "desired_pqc_asym_algo_len", AUTOMATIC, V1_4),
     Row(SpdmCode.SET_KEY_PAIR_INFO, "desired_pqc_asym_algo", b"\x01", V1_4),
+    Row(SpdmCode.VENDOR_DEFINED_REQUEST, "reserved", 1, V1_4),
+    Row(SpdmCode.VENDOR_DEFINED_RESPONSE, "reserved", 1, V1_4),
 )
 
 BASE: Final[dict[SpdmCode, dict[str, Any]]] = {
@@ -127,6 +129,8 @@ BASE: Final[dict[SpdmCode, dict[str, Any]]] = {
     SpdmCode.CHUNK_RESPONSE: {"handle": 1, "chunk_seq_no": 1, "spdm_chunk": b"chunk"},
     SpdmCode.KEY_PAIR_INFO: {"total_key_pairs": 1, "key_pair_id": 1},
     SpdmCode.SET_KEY_PAIR_INFO: {"operation": 0, "key_pair_id": 1},
+    SpdmCode.VENDOR_DEFINED_REQUEST: {"is_large": True, "standard_id": 0, "payload": b"payload"},
+    SpdmCode.VENDOR_DEFINED_RESPONSE: {"is_large": True, "standard_id": 0, "payload": b"payload"},
 }
 
 # The size of each message as BASE and ROWS have it, lengths of what the table calls variable included.
@@ -148,6 +152,8 @@ SIZES: Final[dict[SpdmCode, tuple[int, int, int, int, int]]] = {
     SpdmCode.CHUNK_RESPONSE: (17, 17, 17, 17, 17),
     SpdmCode.KEY_PAIR_INFO: (23, 23, 23, 23, 27),
     SpdmCode.SET_KEY_PAIR_INFO: (13, 13, 13, 13, 15),
+    SpdmCode.VENDOR_DEFINED_REQUEST: (16, 16, 16, 16, 20),
+    SpdmCode.VENDOR_DEFINED_RESPONSE: (16, 16, 16, 16, 20),
 }
 
 
