@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import struct
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
 import pytest
 
-from pytio.crypto import HashAlgorithm, PrivateKey, SignatureAlgorithm, SignatureParameters, digest
+from pytio.crypto import HashAlgorithm, PrivateKey, SignatureAlgorithm, SignatureParameters, digest, parse_certificates
+from pytio.errors import VerificationError
 from pytio.spdm.signing import PREFIX_SIZE, SigningContext, SigningInput, combined_spdm_prefix, signing_input
 
 TRANSCRIPT_HASH = bytes(range(48))
@@ -76,3 +83,56 @@ def test_context_reaches_the_algorithms_that_take_one() -> None:
         signing_input(0x11, SigningContext.REQUESTER_FINISH, TRANSCRIPT_HASH).parameters(
             SignatureAlgorithm.ED448, HashAlgorithm.SHA_384
         )
+
+
+# --- signatures that the reference implementation made ----------------------------------------------------------
+
+SESSIONS = Path(__file__).parents[1] / "sessions"
+LINK_TYPE_MCTP = 291
+CERTIFICATE, CHALLENGE_AUTH = 0x02, 0x03
+RECORDED = [
+    ("s01-doe12-p384-full", 0x12, SignatureAlgorithm.ECDSA_P384, HashAlgorithm.SHA_384),
+    ("s02-mctp10-rsa3072-onebyone", 0x10, SignatureAlgorithm.RSASSA_3072, HashAlgorithm.SHA_256),
+    ("s03-mctp11-p256-aes128", 0x11, SignatureAlgorithm.ECDSA_P256, HashAlgorithm.SHA_256),
+    ("s04-mctp12-rsapss3072-ffdhe-chacha", 0x12, SignatureAlgorithm.RSAPSS_3072, HashAlgorithm.SHA_384),
+    ("s06-doe13-p256-provision", 0x13, SignatureAlgorithm.ECDSA_P256, HashAlgorithm.SHA_256),
+    ("s07-doe14-p384", 0x14, SignatureAlgorithm.ECDSA_P384, HashAlgorithm.SHA_384),
+]
+
+
+def messages(name: str) -> Iterator[bytes]:
+    """Yield the plain messages of a recording, those over DOE with their padding."""
+    capture = (SESSIONS / f"{name}.pcap").read_bytes()
+    is_mctp = struct.unpack_from("<I", capture, 20)[0] == LINK_TYPE_MCTP
+    at = 24
+    while at < len(capture):
+        size = struct.unpack_from("<I", capture, at + 8)[0]
+        record = capture[at + 16 : at + 16 + size]
+        at += 16 + size
+        if is_mctp and record[4] == 0x05:
+            yield record[5:]
+        elif not is_mctp and record[2] == 0x01:
+            yield record[8:]
+
+
+@pytest.mark.parametrize(("name", "version", "algorithm", "hash_algorithm"), RECORDED)
+def test_recorded_challenges(
+    name: str, version: int, algorithm: SignatureAlgorithm, hash_algorithm: HashAlgorithm
+) -> None:
+    """CHALLENGE_AUTH verifies under the leaf of slot 0, over the transcript hash that the signer logged."""
+    log = dict(json.loads((SESSIONS / f"{name}.json").read_text())["key_schedule"])
+    signed = signing_input(version, SigningContext.RESPONDER_CHALLENGE_AUTH, bytes.fromhex(log["m1m2 hash"]))
+    said = [message for message in messages(name) if message[0] == version]
+    certificate = next(message for message in said if message[1] == CERTIFICATE)
+    is_large = bool(certificate[2] & 0x80)
+    chain = certificate[16 if is_large else 8 :]
+    size = int.from_bytes(chain[:4], "little")
+    leaf = parse_certificates(chain[4 + hash_algorithm.digest_size : size])[-1]
+    (answer,) = (message for message in said if message[1] == CHALLENGE_AUTH)
+    verified = 0
+    for padding in range(4):  # as much as DOE may have added
+        signature = answer[len(answer) - padding - algorithm.signature_size : len(answer) - padding]
+        with suppress(VerificationError):
+            leaf.public_key.verify(signature, signed.message, signed.parameters(algorithm, hash_algorithm))
+            verified += 1
+    assert verified == 1
