@@ -46,7 +46,8 @@ def keys() -> dict[SignatureAlgorithm, PrivateKey]:
 
 
 def parameters(algorithm: SignatureAlgorithm, *, is_digest: bool = False) -> SignatureParameters:
-    return SignatureParameters(algorithm, HashAlgorithm.SHA_384, CONTEXT, is_digest)
+    context = b"" if algorithm is SignatureAlgorithm.ED448 else CONTEXT  # which the library's Ed448 does not take
+    return SignatureParameters(algorithm, HashAlgorithm.SHA_384, context, is_digest)
 
 
 # --- published values --------------------------------------------------------------------------------------------
@@ -75,6 +76,12 @@ def test_eddsa(case: Any) -> None:
     message, signature = bytes.fromhex(case["message"]), bytes.fromhex(case["signature"])
     chosen = SignatureParameters(algorithm, context=bytes.fromhex(case["context"]))
     assert key.public_key.to_spki().endswith(bytes.fromhex(case["public"]))
+    if chosen.context:  # the vector stands here for the day the library can
+        with pytest.raises(UnsupportedAlgorithmError, match="Ed448 with a context is not supported"):
+            key.sign(message, chosen)
+        with pytest.raises(UnsupportedAlgorithmError, match="Ed448 with a context is not supported"):
+            key.public_key.verify(signature, message, chosen)
+        return
     assert key.sign(message, chosen) == signature
     key.public_key.verify(signature, message, chosen)
 
@@ -100,7 +107,7 @@ def test_sign_and_verify(algorithm: SignatureAlgorithm, keys: dict[SignatureAlgo
     ]
     if algorithm.scheme.hashes_message:
         changed.append((signature, b"message", SignatureParameters(algorithm, HashAlgorithm.SHA_256)))
-    if algorithm.scheme.takes_context:
+    if algorithm.scheme is SignatureScheme.ML_DSA:
         changed.append((signature, b"message", SignatureParameters(algorithm, context=CONTEXT[1:])))
         changed.append((signature, b"message", SignatureParameters(algorithm)))
     for wrong, message, chosen in changed:

@@ -13,7 +13,6 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, paddin
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, decode_dss_signature, encode_dss_signature
 
 from pytio.crypto import _asymmetric, _symmetric, pqc
-from pytio.crypto import ed448 as ed448_with_context
 from pytio.crypto.algorithms import HashAlgorithm, SignatureAlgorithm, SignatureScheme, UnsupportedAlgorithmError
 
 if TYPE_CHECKING:
@@ -116,7 +115,7 @@ class _Ed25519(Scheme):
 
 
 class _Ed448(Scheme):
-    """Ed448 (RFC 8032, 5.2), pure; with a context by an implementation of our own."""
+    """Ed448 (RFC 8032, 5.2), pure. The library takes no context, so SPDM's signatures from 1.2 on are beyond it."""
 
     def generate(self, algorithm: SignatureAlgorithm) -> LibraryPrivateKey:
         return ed448.Ed448PrivateKey.generate()
@@ -125,17 +124,17 @@ class _Ed448(Scheme):
         return isinstance(key, ed448.Ed448PublicKey)
 
     def sign(self, key: LibraryPrivateKey, message: bytes, parameters: SignatureParameters) -> bytes:
-        private_key = cast("ed448.Ed448PrivateKey", key)
-        if parameters.context:
-            return ed448_with_context.sign(private_key.private_bytes_raw(), message, parameters.context)
-        return private_key.sign(message)
+        _refuse_context(parameters)
+        return cast("ed448.Ed448PrivateKey", key).sign(message)
 
     def verify(self, key: LibraryPublicKey, signature: bytes, message: bytes, parameters: SignatureParameters) -> None:
-        public_key = cast("ed448.Ed448PublicKey", key)
-        if parameters.context:
-            ed448_with_context.verify(public_key.public_bytes_raw(), signature, message, parameters.context)
-        else:
-            public_key.verify(signature, message)
+        _refuse_context(parameters)
+        cast("ed448.Ed448PublicKey", key).verify(signature, message)
+
+
+def _refuse_context(parameters: SignatureParameters) -> None:
+    if parameters.context:
+        raise UnsupportedAlgorithmError("Ed448 with a context")
 
 
 class _MlDsa(Scheme):
