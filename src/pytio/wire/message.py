@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, ClassVar, Self, TypeVar, dataclass_transform
 
 import attrs
@@ -187,14 +187,14 @@ class WireStruct:
         }
         return type(self)(**(kept | changes))
 
-    def show(self, *, reveal: bool = False) -> str:
+    def show(self, *, reveal: bool = False, hide: Collection[str] = ()) -> str:
         """Return the message as an aligned text tree: offset, field, bytes, meaning.
 
-        Key material shows as its size, unless ``reveal``.
+        Key material shows as its size, unless ``reveal``; so do the fields whose names ``hide`` gives, at any depth.
         """
         from pytio.wire.show import as_text  # noqa: PLC0415  most programs never show a message
 
-        return as_text(self, reveal=reveal)
+        return as_text(self, reveal=reveal, hide=hide)
 
     def to_dict(self, *, reveal: bool = False) -> dict[str, Any]:
         """Return the fields as plain data that JSON can hold (design contract, "fields").
