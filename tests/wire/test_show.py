@@ -222,3 +222,13 @@ def test_errors_survive_pickling() -> None:
         error.path,
         str(error),
     )
+
+
+def test_fields_are_hidden_by_name_at_any_depth() -> None:
+    shown = Envelope(number=9, key=KEY).show(hide=("number", "identifier"))
+    assert "(1 secret bytes)" in shown
+    assert [line.split()[1] for line in shown.splitlines()[1:]] == [
+        line.split()[1] for line in Envelope(number=9, key=KEY).show().splitlines()[1:]
+    ]
+    assert " 09 " not in shown
+    assert " 9" not in shown

@@ -161,7 +161,8 @@ class Conversation:
             draft.fail(error, base)
             return
         said = Said(message, raw[:size], draft.frame.number)
-        draft.add(Layer("spdm", said.raw, message, facts, cls.NAME))
+        is_part = channel.session is not None and isinstance(message, ChunkSend | ChunkResponse)
+        draft.add(Layer("spdm", said.raw, message, facts, cls.NAME, secret=is_part))  # of a message not yet known
         _judge_rest(draft, message, raw[size:], base + size, padding)
         self._follow(draft, said, channel, base, padding, encapsulated=encapsulated)
 

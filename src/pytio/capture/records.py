@@ -31,7 +31,7 @@ class Layer:
         message: the message, or None where the bytes did not decode or the layer is opaque.
         facts: what the layer says beside its message: version, code, session id.
         title: the message's specification name, known even where the rest did not decode.
-        secret: whether the bytes hold key material.
+        secret: whether the bytes may hold key material although no field of ``message`` says so.
     """
 
     name: str
@@ -39,11 +39,12 @@ class Layer:
     message: WireStruct | None = None
     facts: Mapping[str, Any] = attrs.field(factory=dict)
     title: str | None = None
+    secret: bool = False
 
     @property
     def has_secrets(self) -> bool:
-        """Whether the bytes hold key material."""
-        return self.message is not None and self.message.HAS_SECRETS
+        """Whether the bytes hold key material, or may."""
+        return self.secret or (self.message is not None and self.message.HAS_SECRETS)
 
     def to_dict(self, *, carries_secrets: bool = False) -> dict[str, Any]:
         """Return the layer as plain data, as the JSON contract lays it out.
@@ -140,10 +141,10 @@ class Record:
         return next((layer.facts["decrypted"] for layer in self.layers if "decrypted" in layer.facts), None)
 
     def carries_secrets(self, layer: Layer) -> bool:
-        """Whether ``layer`` carries, in clear, a layer that holds key material."""
+        """Whether ``layer`` carries, in clear, what holds key material: a layer further in, or part of a message."""
         inner = self.layers[self.layers.index(layer) + 1 :]
         is_ciphertext = any(other.name == "secured" for other in inner)
-        return not is_ciphertext and any(other.has_secrets for other in inner)
+        return layer.secret or (not is_ciphertext and any(other.has_secrets for other in inner))
 
     def layer(self, name: str) -> Layer | None:
         """Return the innermost layer of that name."""

@@ -133,7 +133,7 @@ def _layer_text(layer: Layer, *, carries_secrets: bool) -> str:
     head = " ".join([layer.name, *facts])
     if layer.message is None:
         return f"{head} {layer.title or f'({len(layer.data)} bytes)'}"
-    return f"{head} {layer.title} (carries key material)" if carries_secrets else f"{head} {layer.message.show()}"
+    return f"{head} {layer.message.show(hide=CARRIED_FIELDS if carries_secrets else ())}"
 
 
 def _fact(name: str, value: Any) -> str:

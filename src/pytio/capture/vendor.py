@@ -26,6 +26,23 @@ _CXL: Final = (RegistryId.PCI_SIG, bytes.fromhex("981e"))
 
 
 @attrs.frozen
+class _OpaqueProtocol:
+    """A protocol that is not read: where its messages have their code, and the codes of those that hold keys."""
+
+    code_offset: int
+    with_keys: frozenset[int]
+
+
+_CXL_PROTOCOLS: Final = {
+    # IDE_KM: KEY_PROG, GET_KEY_ACK
+    0: _OpaqueProtocol(1, frozenset({0x02, 0x08})),
+    # TSP: SET_TARGET_CONFIGURATION, SET_TARGET_CKID_SPECIFIC_KEY, SET_TARGET_RANGE_SPECIFIC_KEY
+    1: _OpaqueProtocol(2, frozenset({0x83, 0x87, 0x8A})),
+}
+"""CXL's protocols by protocol id."""
+
+
+@attrs.frozen
 class VendorProtocol:
     """A protocol that travels in vendor-defined messages.
 
@@ -55,7 +72,7 @@ def protocol_of(message: VendorDefinedRequest | VendorDefinedResponse) -> Vendor
 def read(draft: Draft, message: VendorDefinedRequest | VendorDefinedResponse, base: int) -> None:
     """Add the layer inside a vendor-defined message, whose payload starts at ``base``."""
     if (message.standard_id, message.vendor_id) == _CXL:
-        draft.add(Layer("cxl", message.payload))
+        draft.add(Layer("cxl", message.payload, secret=_holds_cxl_keys(message.payload)))
         return
     protocol = protocol_of(message)
     if protocol is None:
@@ -66,7 +83,12 @@ def read(draft: Draft, message: VendorDefinedRequest | VendorDefinedResponse, ba
     try:
         parsed = protocol.parse(inner)
     except DecodeError as error:
-        draft.add(Layer(protocol.name, inner, None, facts))
+        draft.add(Layer(protocol.name, inner, None, facts, secret=True))  # nobody knows where keys would be
         draft.fail(error, base + 1)
         return
     draft.add(Layer(protocol.name, inner, parsed, facts, parsed.NAME))
+
+
+def _holds_cxl_keys(payload: bytes) -> bool:
+    protocol = _CXL_PROTOCOLS.get(payload[0]) if payload else None
+    return protocol is not None and any(code in protocol.with_keys for code in payload[protocol.code_offset :][:1])

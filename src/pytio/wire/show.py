@@ -6,7 +6,7 @@ Offsets come from construct: the message is built and read back with a trace, si
 from __future__ import annotations
 
 import html
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from enum import IntEnum, IntFlag
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -40,10 +40,10 @@ def layout(message: WireStruct) -> list[Span]:
     return trace
 
 
-def as_text(message: WireStruct, *, reveal: bool = False) -> str:
+def as_text(message: WireStruct, *, reveal: bool = False, hide: Collection[str] = ()) -> str:
     """Return an aligned tree: offset, field, bytes, meaning."""
     raw = message.build()
-    rows = list(_rows(message, raw, reveal))
+    rows = list(_rows(message, raw, reveal, hide))
     name_width = max([_NAME_COLUMN_MINIMUM, *(_INDENT * row.depth + len(row.name) for row in rows)])
     place_width = max((len(row.place) for row in rows), default=0)
     lines = [f"{message.NAME} ({len(raw)} bytes)"]
@@ -63,13 +63,14 @@ class _Row(NamedTuple):
     meaning: str
 
 
-def _rows(message: WireStruct, raw: bytes, reveal: bool) -> Iterator[_Row]:
+def _rows(message: WireStruct, raw: bytes, reveal: bool, hide: Collection[str] = ()) -> Iterator[_Row]:
     """Yield a row for each field that is there; of key material one row, which says how much of it there is."""
     hidden_below: int | None = None
     for span in layout(message):
         if hidden_below is not None and span.depth > hidden_below:
             continue
-        hidden_below = span.depth if span.field is not None and span.field.secret and not reveal else None
+        is_secret = span.field is not None and (span.field.secret or span.name in hide)
+        hidden_below = span.depth if is_secret and not reveal else None
         if span.value is None:
             continue
         place = f"{span.start:04x}" + (f" {_bit_range(span.bits)}" if span.bits else "")
