@@ -18,6 +18,7 @@ __all__ = ("Style", "annotated_hex", "brief_fields", "hex_rows", "record_tree", 
 
 _SHORT_BYTES: Final = 8
 _MANY_FLAGS: Final = 4
+_FEW_ELEMENTS: Final = 5
 _ROW_BYTES: Final = 16
 _ARROWS: Final = {Direction.REQUEST: "->", Direction.RESPONSE: "<-", None: "--"}
 _CARRIERS: Final = frozenset({"doe", "mctp", "tcp", "socket", "secured"})
@@ -114,9 +115,17 @@ def _brief(value: Any) -> str | bool | None:
     if isinstance(value, bytes):
         return value.hex() if 0 < len(value) <= _SHORT_BYTES else None
     if isinstance(value, tuple):
-        return f"{len(value)}x" if value else None
+        return _brief_elements(value)
     says = any("__str__" in cls.__dict__ for cls in type(value).__mro__[:-1])  # a structure with a text of its own
     return str(value) if says else None
+
+
+def _brief_elements(values: tuple[Any, ...]) -> str | None:
+    """Return a few elements that have a short text as that text, others by their number."""
+    texts = [_brief(value) for value in values[:_FEW_ELEMENTS]]
+    if values and len(values) <= _FEW_ELEMENTS and all(isinstance(text, str) for text in texts):
+        return ",".join(str(text) for text in texts)
+    return f"{len(values)}x" if values else None
 
 
 def record_tree(record: Record, *, colour: bool = False) -> str:
