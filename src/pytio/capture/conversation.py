@@ -308,7 +308,7 @@ class Conversation:
         )
         self._report("KEY_EXCHANGE_RSP signature", transcript.exchange_signature(), draft)
         kind = SecretKind.KEM if self.negotiated.kem else SecretKind.DHE
-        session = self._start(kind, request.message.req_session_id, message, transcript)
+        session = self._start(draft, kind, request.message.req_session_id, message, transcript)
         if chain is None and session.keys is not None:
             draft.notes.append(f"the session cannot be followed: the certificate chain of slot {slot} is not known")
             session.keys = None
@@ -325,12 +325,17 @@ class Conversation:
             response=said.piece("K"),
             verify_size=len(message.responder_verify_data),
         )
-        session = self._start(SecretKind.PSK, request.message.req_session_id, message, transcript)
+        session = self._start(draft, SecretKind.PSK, request.message.req_session_id, message, transcript)
         if not self.negotiated.has_psk_finish and session.keys is not None:
             session.keys.establish()
 
     def _start(
-        self, kind: SecretKind, req_id: int, response: KeyExchangeRsp | PskExchangeRsp, transcript: SessionTranscript
+        self,
+        draft: Draft,
+        kind: SecretKind,
+        req_id: int,
+        response: KeyExchangeRsp | PskExchangeRsp,
+        transcript: SessionTranscript,
     ) -> Session:
         assert self.negotiated is not None
         session_id = response.rsp_session_id << _RSP_SESSION_ID_SHIFT | req_id
@@ -345,6 +350,7 @@ class Conversation:
             orders=sequence_orders(selected_secured_version(response.opaque_data, response.version) or 0),
         )
         if response.responder_verify_data:
+            self._report(f"{response.NAME} ResponderVerifyData", transcript.th1(), draft)
             session.keys.prove_by_verify_data("response", joined(transcript.th1()), response.responder_verify_data)
         return session
 
@@ -364,6 +370,7 @@ class Conversation:
             self._report("FINISH signature", keys.transcript.finish_signature(said.raw[:signed], said.number), draft)
         unverified = said.raw[: len(said.raw) - len(message.requester_verify_data)]
         covered = keys.transcript.finish_hmac(unverified, said.number)
+        self._report(f"{message.NAME} RequesterVerifyData", covered, draft)
         keys.prove_by_verify_data("request", joined(covered), message.requester_verify_data)
         keys.transcript.finish = said.piece("F")
 
@@ -377,6 +384,7 @@ class Conversation:
         if isinstance(message, FinishRsp) and message.responder_verify_data:
             unverified = said.raw[: len(said.raw) - len(message.responder_verify_data)]
             covered = keys.transcript.finish_response_hmac(unverified, said.number)
+            self._report(f"{message.NAME} ResponderVerifyData", covered, draft)
             keys.prove_by_verify_data("response", joined(covered), message.responder_verify_data)
         keys.transcript.finish_response = said.piece("F")
         keys.establish()
