@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 from pytio.wire.enums import OpenEnum, WireFlag
 from pytio.wire.expressions import Expression, Scope
 from pytio.wire.fields import Field, bit_runs, inner_words, size_expression
-from pytio.wire.vocabulary import Bits, Code, Flags, Integer, Nested, OpenCode, Switch, WireType
+from pytio.wire.vocabulary import Array, Bits, Bytes, Code, Flags, Integer, Nested, OpenCode, Switch, WireType, Within
 
 if TYPE_CHECKING:
     from pytio.wire.message import WireStruct
 
-__all__ = ("check", "expressions", "given_names", "structures")
+__all__ = ("check", "expressions", "fixed_size", "given_names", "structures")
 
 _NUMBERS = (Integer, Code, OpenCode, Flags, Bits)
 
@@ -33,6 +33,22 @@ def expressions(field: Field) -> Iterator[Expression]:
             yield word.field
         elif (size := size_expression(word)) is not None:
             yield size
+
+
+def fixed_size(word: WireType[Any]) -> int | None:
+    """Return the size in bytes where every value of a word has the same, else None."""
+    if isinstance(word, Switch):
+        sizes = {fixed_size(arm) for arm in [*word.cases.values(), *([word.default] if word.default else [])]}
+        return sizes.pop() if len(sizes) == 1 else None
+    if isinstance(word, Nested):
+        size: int | None = word.struct.fixed_size()
+        return size
+    if isinstance(word, Array):
+        each = fixed_size(word.element)
+        return word.count * each if isinstance(word.count, int) and each is not None else None
+    if isinstance(word, Bytes | Within):
+        return word.size if isinstance(word.size, int) else None
+    return word.minimum_size
 
 
 def given_names(fields: tuple[Field, ...]) -> Iterator[str]:
@@ -70,6 +86,8 @@ def _problem(field: Field, earlier: set[str], inherited: set[str]) -> str | None
         return "the name is taken"
     if field.secret and isinstance(field.type, _NUMBERS):
         return "key material is bytes, not a number"
+    if isinstance(field.constant, bytes) and field.type != Bytes(len(field.constant)):
+        return "the constant has another size than the field"
     if isinstance(field.type, Bits) and field.when is not None:
         return "bits share bytes with their neighbours, and are there when these are"
     for expression in expressions(field):

@@ -66,8 +66,8 @@ class Expression(ABC):
         """Return the value, with ``values`` answering for each symbol."""
 
     @abstractmethod
-    def source(self, render: Callable[[Symbol], str], constants: dict[str, object]) -> str:
-        """Return Python source for the value; callables it needs are put into ``constants``."""
+    def source(self, render: Callable[[Symbol], str], constant: Callable[[object], str]) -> str:
+        """Return Python source for the value; ``constant`` gives a name to each object that it needs."""
 
 
 @attrs.frozen(eq=False)
@@ -85,7 +85,7 @@ class Linear(Expression):
         """Return the sum."""
         return self.constant + sum(factor * values(symbol) for symbol, factor in self.terms)
 
-    def source(self, render: Callable[[Symbol], str], constants: dict[str, object]) -> str:
+    def source(self, render: Callable[[Symbol], str], constant: Callable[[object], str]) -> str:
         """Return the sum as Python source."""
         parts = [render(symbol) if factor == 1 else f"{factor} * {render(symbol)}" for symbol, factor in self.terms]
         if self.constant:
@@ -94,7 +94,7 @@ class Linear(Expression):
 
     def __str__(self) -> str:
         """Return the sum as documentation shows it."""
-        return self.source(str, {})
+        return self.source(str, str)
 
     def __add__(self, other: Linear | int) -> Linear:
         if isinstance(other, int):
@@ -176,11 +176,11 @@ class Condition(Expression):
         """Return 1 if all comparisons hold, else 0."""
         return int(all(_OPERATIONS[op](left.evaluate(values), int(right)) for left, op, right in self.tests))
 
-    def source(self, render: Callable[[Symbol], str], constants: dict[str, object]) -> str:
+    def source(self, render: Callable[[Symbol], str], constant: Callable[[object], str]) -> str:
         """Return the comparisons as Python source."""
         parts = []
         for left, operator, right in self.tests:
-            value, number = left.source(render, constants), int(right)
+            value, number = left.source(render, constant), int(right)
             parts.append(f"({value}) & {number} == {number}" if operator == "has" else f"{value} {operator} {number}")
         return " and ".join(parts)
 
@@ -217,11 +217,11 @@ class Computed(Expression):
         """Call the function."""
         return self.function(*(argument.evaluate(values) for argument in self.arguments))
 
-    def source(self, render: Callable[[Symbol], str], constants: dict[str, object]) -> str:
+    def source(self, render: Callable[[Symbol], str], constant: Callable[[object], str]) -> str:
         """Return the call as Python source."""
-        name = f"_{self.function.__name__}".replace("<lambda>", f"lambda_{len(constants)}")
-        constants[name] = self.function
-        return f"{name}({', '.join(argument.source(render, constants) for argument in self.arguments)})"
+        return (
+            f"{constant(self.function)}({', '.join(argument.source(render, constant) for argument in self.arguments)})"
+        )
 
     def __str__(self) -> str:
         """Return the call as documentation shows it."""

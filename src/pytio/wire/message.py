@@ -16,7 +16,7 @@ import attrs
 from pytio.errors import DecodeError, EncodeError
 from pytio.wire import automatic, declaration, derive
 from pytio.wire.fields import AUTO, METADATA_KEY, Field, fixed, wire
-from pytio.wire.vocabulary import Array, Bits, Bytes, Nested, Switch, WireType, Within
+from pytio.wire.vocabulary import Bits
 
 __all__ = ("WireStruct", "message")
 
@@ -226,18 +226,8 @@ class WireStruct:
     @classmethod
     def fixed_size(cls) -> int | None:
         """Return the size in bytes where every message of this class has the same, else None."""
-        varies = any(field.when is not None or _varies(field.type) for field in cls.FIELDS)
+        varies = any(field.when is not None or declaration.fixed_size(field.type) is None for field in cls.FIELDS)
         return None if varies else cls.minimum_size()
-
-
-def _varies(word: WireType[Any]) -> bool:
-    if isinstance(word, Switch):
-        return True
-    if isinstance(word, Nested):
-        return word.struct.fixed_size() is None
-    if isinstance(word, Array):
-        return not isinstance(word.count, int) or _varies(word.element)
-    return isinstance(word, Bytes | Within) and not isinstance(word.size, int)
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(wire, fixed))

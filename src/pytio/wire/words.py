@@ -56,7 +56,10 @@ def _bind(expression: Expression, measured: int, context: Container, what: str, 
     values = _values(Container(context, _params=bound))
     try:
         for symbol in unknown[:1]:
-            bound[symbol.name] = solve(expression, symbol, measured, values)
+            solved = solve(expression, symbol, measured, values)
+            if solved < 0:
+                raise ValueError(f"{measured} {what}, but {symbol} would be {solved}")  # noqa: TRY301
+            bound[symbol.name] = solved
         expected = expression.evaluate(values)
     except (LookupError, ArithmeticError, ValueError) as error:
         raise TroubleError(
