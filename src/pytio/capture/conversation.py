@@ -39,7 +39,8 @@ from pytio.spdm.messages.key_exchange import Finish, FinishRsp, KeyExchange, Key
 from pytio.spdm.messages.key_pair import KeyPairInfo
 from pytio.spdm.messages.psk import PskExchange, PskExchangeRsp, PskFinish, PskFinishRsp
 from pytio.spdm.messages.vendor_defined import VendorDefinedRequest, VendorDefinedResponse
-from pytio.spdm.negotiated import Negotiated, UnknownFactError, selected_secured_version
+from pytio.spdm.negotiated import Negotiated, UnknownFactError
+from pytio.spdm.opaque import selected_secured_version
 from pytio.spdm.records import Protection, sequence_orders
 from pytio.spdm.transcript import Piece, Pieces, SessionTranscript, Transcript, joined
 from pytio.wire import WireStruct
@@ -347,7 +348,7 @@ class Conversation:
             transcript,
             self._secrets,
             protection=Protection.ENCRYPT_AND_MAC if self.negotiated.is_encrypted else Protection.MAC_ONLY,
-            orders=sequence_orders(selected_secured_version(response.opaque_data, response.version) or 0),
+            orders=sequence_orders(selected_secured_version(response.opaque_data) or 0),
         )
         if response.responder_verify_data:
             self._report(f"{response.NAME} ResponderVerifyData", transcript.th1(), draft)

@@ -11,7 +11,6 @@ from typing import ClassVar, Final, NoReturn, Self
 
 import attrs
 
-from pytio.errors import SpdmDecodeError
 from pytio.spdm import algorithms
 from pytio.spdm.algorithms import (
     AeadSuite,
@@ -29,10 +28,8 @@ from pytio.spdm.key_schedule import KeySchedule
 from pytio.spdm.messages.algorithms import Algorithms, NegotiateAlgorithms
 from pytio.spdm.messages.base import SpdmMessage
 from pytio.spdm.messages.capabilities import Capabilities, GetCapabilities
-from pytio.spdm.messages.version import VersionNumber
-from pytio.spdm.opaque import SecuredMessageElement, parse_opaque, parse_opaque_element
 
-__all__ = ("Negotiated", "UnknownFactError", "selected_secured_version")
+__all__ = ("Negotiated", "UnknownFactError")
 
 
 class UnknownFactError(LookupError):
@@ -204,23 +201,6 @@ class Negotiated:
         "verify_data": _verify_data,
         "multi_key": _multi_key,
     }
-
-
-def selected_secured_version(opaque_data: bytes, version: int) -> int | None:
-    """Return the version of secured messages (DSP0277) that a responder selected, as on the wire, 0x1100 for 1.1.
-
-    None where the opaque data do not say.
-    """
-    try:
-        table = parse_opaque(opaque_data, version)
-        elements = () if isinstance(table, bytes) else table.elements
-        for element in elements:
-            parsed = parse_opaque_element(element)
-            if isinstance(parsed, SecuredMessageElement) and isinstance(parsed.content, VersionNumber):
-                return int.from_bytes(parsed.content.build(), "little")
-    except SpdmDecodeError:
-        pass
-    return None
 
 
 def _unknown(fact: str) -> NoReturn:

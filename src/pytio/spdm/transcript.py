@@ -99,7 +99,7 @@ class Transcript:
 
     @property
     def vca(self) -> Pieces:
-        """The pieces of GET_VERSION to ALGORITHMS, as far as they were said."""
+        """The pieces of GET_VERSION to ALGORITHMS, as far as they were answered."""
         return tuple(self._vca)
 
     @property
@@ -116,15 +116,8 @@ class Transcript:
             self._restart()
         piece = Piece(code.name, raw, _rule(code, encapsulated), source)
         self._asked[context, encapsulated] = piece
-        if encapsulated:
-            if code in _CERTIFICATES and context is None:
-                self._mut_b.append(piece)
-            return
-        self._reset_by(code, context)
-        if code in _VCA:
-            self._vca.append(piece)
-        elif code in _CERTIFICATES and context is None:
-            self._b.append(piece)
+        if not encapsulated:
+            self._reset_by(code, context)
 
     def _reset_by(self, code: SpdmCode, context: Hashable) -> None:
         if code is not SpdmCode.GET_MEASUREMENTS:
@@ -135,7 +128,7 @@ class Transcript:
             self._b.clear()
         if code in _SKIP_CHALLENGE and not self._authenticated:
             self._b.clear()
-        if code is SpdmCode.GET_ENCAPSULATED_REQUEST:
+        if code is SpdmCode.GET_ENCAPSULATED_REQUEST:  # a flow starts
             self._mut_b.clear()
 
     def response(
@@ -147,30 +140,37 @@ class Transcript:
         signature_size: int = 0,
         source: int | None = None,
     ) -> None:
-        """Take note of a response whose last ``signature_size`` bytes are a signature."""
+        """Take note of a response whose last ``signature_size`` bytes are a signature.
+
+        A request enters with its response; one that is answered by ERROR has no place in any transcript.
+        """
         code = SpdmCode(raw[_CODE_OFFSET])
         piece = Piece(code.name, raw, _rule(code, encapsulated), source)
-        if encapsulated:
-            if code in _CERTIFICATES and context is None:
-                self._mut_b.append(piece)
-        elif code in _VCA:
-            self._vca.append(piece)
+        asked = self._asked.get((context, encapsulated))
+        is_answer = asked is not None and asked.data[_CODE_OFFSET] == code | _REQUEST_BIT
+        pair = (asked, piece) if asked is not None and is_answer else (piece,)
+        if code in _VCA:
+            self._vca.extend(pair)
             self._digests_window = code is SpdmCode.ALGORITHMS
         elif code in _CERTIFICATES:
-            self._take_certificates(code, piece, context)
-        elif code is SpdmCode.CHALLENGE_AUTH:
-            self._b.clear()
-            self._authenticated = True
-        elif (asked := self._asked.get((context, False))) and asked.what == SpdmCode.GET_MEASUREMENTS.name:
+            self._take_certificates(code, pair, context, encapsulated)
+        elif asked is not None and asked.what == SpdmCode.CHALLENGE.name:
+            self._close_challenge(encapsulated, is_authenticated=is_answer)
+        elif asked is not None and asked.what == SpdmCode.GET_MEASUREMENTS.name and not encapsulated:
             self._take_measurements(code, piece, asked, context, signature_size)
 
-    def _take_certificates(self, code: SpdmCode, piece: Piece, context: Hashable) -> None:
+    def _take_certificates(self, code: SpdmCode, pair: Pieces, context: Hashable, encapsulated: bool) -> None:
         if context is None:
-            self._b.append(piece)
-        if code is SpdmCode.DIGESTS:
+            (self._mut_b if encapsulated else self._b).extend(pair)
+        if code is SpdmCode.DIGESTS and not encapsulated:
             if self._digests_window:
-                self.first_digests = attrs.evolve(piece, rule="D")
+                self.first_digests = attrs.evolve(pair[-1], rule="D")
             self._digests_window = False
+
+    def _close_challenge(self, encapsulated: bool, *, is_authenticated: bool) -> None:
+        """Forget what a challenge covered, however it went."""
+        (self._mut_b if encapsulated else self._b).clear()
+        self._authenticated |= is_authenticated and not encapsulated
 
     def _take_measurements(
         self, code: SpdmCode, piece: Piece, asked: Piece, context: Hashable, signature_size: int
