@@ -8,6 +8,7 @@ record first, then the records after it, then the same under the next key. What 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import product
 from typing import Final
 
 import attrs
@@ -24,6 +25,12 @@ __all__ = ("SessionKeys", "Side")
 _AHEAD: Final = 8
 """How many records in a row may be lost, where the record does not carry its number."""
 
+_UPDATES_AHEAD: Final = 3
+"""How many key updates may be lost with them."""
+
+_HOPELESS: Final = 256
+"""After how many records in a row that do not open the rest is not tried, where records do not carry their number."""
+
 Side = str
 """Who sent a record: ``request`` or ``response``, as in the direction of a record."""
 
@@ -37,47 +44,53 @@ class _Opener:
         self, schedule: KeySchedule, secret: Secret, protection: Protection, orders: tuple[SequenceOrder, ...]
     ) -> None:
         self._schedule = schedule
-        self._secret = secret
-        self._protection = protection
-        self._orders = orders
-        self._cipher = self._at(secret, 0)
-        self._successor: Secret | None = None
+        self._secrets = [secret]  # of the present key, and as far as they were needed, of those that follow it
+        self._keys = [schedule.record_keys(secret)]
+        self._cipher = RecordCipher(self._keys[0], protection=protection, orders=orders)
 
-    def _at(self, secret: Secret, sequence: int) -> RecordCipher:
-        keys = self._schedule.record_keys(secret)
-        return RecordCipher(keys, protection=self._protection, orders=self._orders, sequence=sequence)
+    def open_next(self, header: bytes, body: bytes, low: bytes) -> bytes | None:
+        """Return the payload if this is the record that comes next; ``low`` is what it carries of its number."""
+        is_next = not low or self._cipher.sequence_bytes(len(low)) == low
+        return _opened(self._cipher, header, body) if is_next else None
 
-    def open(self, header: bytes, body: bytes, low: bytes) -> bytes | None:
-        """Return the payload, or None if no tag holds; ``low`` is what the header carries of the sequence number."""
-        try:
-            if not low or self._cipher.sequence_bytes(len(low)) == low:
-                return self._cipher.open(header, body)
-        except PytioError:
-            pass
-        return self._search(header, body, low)
-
-    def _search(self, header: bytes, body: bytes, low: bytes) -> bytes | None:
-        if self._successor is None:
-            self._successor = self._schedule.updated_secret(self._secret)
-        for secret, first in ((self._secret, self._cipher.sequence), (self._successor, 0)):
-            for sequence in _possible(first, low):
-                cipher = self._at(secret, sequence)
-                try:
-                    payload = cipher.open(header, body)
-                except PytioError:
-                    continue
-                if secret is self._successor:
-                    self._secret, self._successor = secret, None
+    def search(self, header: bytes, body: bytes, low: bytes) -> bytes | None:
+        """Return the payload if this is a record that comes later, after losses or key updates."""
+        for updates, sequence in _later(self._cipher.sequence, low):
+            cipher = self._at(updates, sequence)
+            payload = _opened(cipher, header, body)
+            if payload is not None:
                 self._cipher = cipher
+                del self._secrets[:updates], self._keys[:updates]
                 return payload
         return None
 
+    def _at(self, updates: int, sequence: int) -> RecordCipher:
+        while len(self._keys) <= updates:
+            self._secrets.append(self._schedule.updated_secret(self._secrets[-1]))
+            self._keys.append(self._schedule.record_keys(self._secrets[-1]))
+        now = self._cipher
+        return RecordCipher(self._keys[updates], protection=now.protection, orders=now.orders, sequence=sequence)
 
-def _possible(first: int, low: bytes) -> Iterator[int]:
-    if not low:
-        return iter(range(first, first + _AHEAD + 1))
-    span = 1 << (8 * len(low))
-    return iter((first + (int.from_bytes(low, "little") - first) % span,))
+
+def _opened(cipher: RecordCipher, header: bytes, body: bytes) -> bytes | None:
+    try:
+        return cipher.open(header, body)
+    except PytioError:
+        return None
+
+
+def _later(first: int, low: bytes) -> Iterator[tuple[int, int]]:
+    """Yield what a record may be if it is not number ``first`` of its key: key updates until then, and its number."""
+    if low:
+        span, number = 1 << (8 * len(low)), int.from_bytes(low, "little")
+        yield 1, number
+        yield 0, first + (number - first) % span
+        yield from ((updates, number) for updates in range(2, _UPDATES_AHEAD + 1))
+        return
+    yield 1, 0
+    yield from ((0, first + lost) for lost in range(1, _AHEAD + 1))
+    yield from ((1, lost) for lost in range(1, _AHEAD + 1))
+    yield from ((updates, lost) for updates in range(2, _UPDATES_AHEAD + 1) for lost in range(_AHEAD + 1))
 
 
 @attrs.define
@@ -119,6 +132,7 @@ class SessionKeys:
         self.protection = protection
         self._orders = orders
         self._settled = False
+        self._failures = 0
         self._last_side: Side = "response"
         self._th1_hash = digest(schedule.hash_algorithm, joined(transcript.th1()))
         self._th2_hash: bytes | None = None
@@ -170,12 +184,16 @@ class SessionKeys:
                 continue
             self._settle(key_set)
             return True
-        return False if self._key_sets else None
+        had_secrets = bool(self._key_sets)
+        if not self._settled:
+            self._key_sets = []  # what does not prove here would open no record either
+        return False if had_secrets else None
 
     def establish(self) -> None:
         """Move on to the data phase: the transcript is complete."""
         self._th2_hash = digest(self.schedule.hash_algorithm, joined(self.transcript.th2()))
         self.is_established = True
+        self._failures = 0
         for key_set in self._key_sets:
             data = self.schedule.data_secrets(self.schedule.master_secret(key_set.handshake_secret), self._th2_hash)
             key_set.openers = self._openers(data.request, data.response)
@@ -188,12 +206,15 @@ class SessionKeys:
             body: the rest, ``Length`` bytes.
             low: the bytes of the sequence number that the header carries, if any.
         """
-        expected = _SIDES if self._last_side == "response" else _SIDES[::-1]
-        for key_set in self._key_sets:
-            for side in expected:
-                payload = key_set.openers[side].open(header, body, low)
+        if not low and self._failures >= _HOPELESS:
+            return None
+        sides = _SIDES if self._last_side == "response" else _SIDES[::-1]
+        for attempt in (_Opener.open_next, _Opener.search):
+            for key_set, side in product(self._key_sets, sides):
+                payload = attempt(key_set.openers[side], header, body, low)
                 if payload is not None:
                     self._settle(key_set)
-                    self._last_side = side
+                    self._last_side, self._failures = side, 0
                     return side, payload
+        self._failures += 1
         return None
