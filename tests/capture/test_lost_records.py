@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import random
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -68,3 +69,30 @@ def test_up_to_eight_lost_records_in_a_row(route: str, talk: Callable[[PeerSessi
         for first in range(start, len(frames) - count + 1):
             left = read(frames[:first] + frames[first + count :], link_type, psk=[PSK])
             assert [record.layers for record in left] == whole[:first] + whole[first + count :], (first, count)
+
+
+@pytest.mark.parametrize("name", ["s03-mctp11-p256-aes128", "s07-doe14-p384", "s08-doe12-psk-only"])
+def test_gaps_in_recorded_sessions(name: str) -> None:
+    frames, whole = recorded_frames(name), recorded_records(name)
+    given = secrets(name)
+    dice = random.Random(name)
+    gaps = [*gaps_of(whole)]
+    for first, count in dice.sample(gaps, 25):
+        dissector = Dissector(SecretStore(psk=given["psk"], dhe=given["dhe_secret"]))
+        left = [dissector.read(frame) for frame in (*frames[:first], *frames[first + count :])]
+        expected = [*whole[:first], *whole[first + count :]]
+        assert [record.is_decrypted for record in left] == [record.is_decrypted for record in expected]
+        different = [number for number, pair in enumerate(zip(left, expected, strict=True)) if pair[0] != pair[1]]
+        assert different in ([], [first])  # a response may need its request
+
+
+def gaps_of(records: tuple[Record, ...]) -> Iterator[tuple[int, int]]:
+    """Yield where a gap of application records may be, and how long: only they depend on nothing but their keys."""
+    is_free = [
+        bool(record.is_decrypted) and record.layers[-1].title not in ("PSK_FINISH", "PSK_FINISH_RSP")
+        for record in records
+    ]
+    for first in range(len(records)):
+        for count in range(1, LONGEST_GAP + 1):
+            if all(is_free[first : first + count]) and first + count <= len(records):
+                yield first, count

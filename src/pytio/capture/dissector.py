@@ -57,6 +57,8 @@ class Dissector:
     def read(self, frame: Frame) -> Record:
         """Return the record of a frame; a frame that does not decode becomes a record that says why."""
         draft = Draft(frame)
+        if len(frame.data) < frame.original_size and frame.problem is None:
+            draft.notes.append(f"{len(frame.data)} of {frame.original_size} bytes were captured")
         reader = self._READERS.get(frame.link_type)
         if reader is None:
             draft.notes.append(f"link type {int(frame.link_type)} ({frame.link_type.name}) is not read")
@@ -181,6 +183,7 @@ class Dissector:
             return
         facts = {"session_id": header.session_id, "decrypted": False}
         session = conversation.sessions.get(header.session_id)
+        _judge_rest(draft, data[size + len(body) :], base + size + len(body), transport)
         opened = session.keys.open(data[:size], body, header.sequence_number) if session and session.keys else None
         draft.add(Layer("secured", data[: size + len(body)], None, facts | {"decrypted": opened is not None}))
         if session is None or session.keys is None or opened is None:
@@ -215,6 +218,13 @@ class Dissector:
         LinkType.PCI_DOE: _doe,
         LinkType.MCTP: _mctp,
     }
+
+
+def _judge_rest(draft: Draft, rest: bytes, offset: int, transport: RecordTransport) -> None:
+    """Report what follows a record, unless it is the transport's padding."""
+    padding = _DOE_PADDING if transport is RecordTransport.PCI_DOE else 0
+    if len(rest) > padding or any(rest):
+        draft.fail(SpdmDecodeError(f"{len(rest)} bytes left over after a record", rest), offset)
 
 
 def _body(data: bytes, start: int, length: int) -> bytes:

@@ -31,7 +31,7 @@ _NS_PER_US: Final = 1_000
 _MAGIC_BYTES: Final = 4
 _MICROSECONDS: Final = 0xA1B2C3D4
 _NANOSECONDS: Final = 0xA1B23C4D
-_LINK_TYPE_MASK: Final = 0x0FFFFFFF  # the top nibble says how long the link's own checksum is
+_LINK_TYPE_MASK: Final = 0xFFFF  # above it are reserved bits, and how long the link's own checksum is
 
 MAGICS: Final = {
     magic.to_bytes(_MAGIC_BYTES, order): (order, unit)

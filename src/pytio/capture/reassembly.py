@@ -15,10 +15,17 @@ class LostChunkError(ValueError):
 
 @attrs.define
 class ChunkTransfer:
-    """One large message on its way."""
+    """One large message on its way.
+
+    Attributes:
+        handle: the transfer's handle, None where there is no transfer.
+        missing: how many bytes are still to come.
+        next_seq_no: the number of the next chunk.
+        parts: what has come.
+    """
 
     handle: int | None = None
-    size: int = 0
+    missing: int = 0
     next_seq_no: int = 0
     parts: list[bytes] = attrs.field(factory=list)
 
@@ -26,7 +33,7 @@ class ChunkTransfer:
         """Take a chunk; return the whole message once the last one is there.
 
         Raises:
-            LostChunkError: the chunk is not the next one, or the sizes do not add up; the transfer starts over.
+            LostChunkError: the chunk is not the next one, or the sizes do not add up; the transfer is given up.
         """
         if chunk.chunk_seq_no == 0:
             self._begin(chunk)
@@ -36,17 +43,19 @@ class ChunkTransfer:
             raise LostChunkError(f"handle {chunk.handle}, chunk {chunk.chunk_seq_no} where {expected} was expected")
         self.parts.append(chunk.spdm_chunk)
         self.next_seq_no += 1
-        return self._whole() if chunk.last_chunk else None
+        self.missing -= len(chunk.spdm_chunk)
+        return self._whole() if chunk.last_chunk or self.missing < 0 else None
 
     def _begin(self, chunk: ChunkSend | ChunkResponse) -> None:
-        self.handle, self.size, self.next_seq_no, self.parts = chunk.handle, chunk.large_message_size or 0, 0, []
+        self._forget()
+        self.handle, self.missing = chunk.handle, chunk.large_message_size or 0
 
     def _whole(self) -> bytes:
-        whole, size = b"".join(self.parts), self.size
+        whole, missing = b"".join(self.parts), self.missing
         self._forget()
-        if len(whole) != size:
-            raise LostChunkError(f"the chunks hold {len(whole)} bytes of a message of {size}")
+        if missing:
+            raise LostChunkError(f"the chunks hold {len(whole)} bytes of a message of {len(whole) + missing}")
         return whole
 
     def _forget(self) -> None:
-        self.handle, self.size, self.next_seq_no, self.parts = None, 0, 0, []
+        self.handle, self.missing, self.next_seq_no, self.parts = None, 0, 0, []
