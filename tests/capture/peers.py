@@ -9,6 +9,7 @@ listener needs none of them.
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from typing import Any, Final
 
 import attrs
@@ -125,6 +126,8 @@ class Peers:
         self.terms = terms
         self.route: Route = route or Mctp()
         self.random = random.Random(seed)
+        self.between: Callable[[], None] = lambda: None
+        """Called when KEY_EXCHANGE has been said, before it is answered."""
         self.vca = b""
         self.digests = b""
         self.certificate_chain = self._chain(b"responder")
@@ -276,6 +279,7 @@ class Peers:
         session = PeerSession(self, session_id(*ids), handshake_secret, th1)
         if not terms.is_in_the_clear:
             response = response.replace(responder_verify_data=session.verify_data("response", th1))
+        self.between()
         self.answer(response)
         session.transcript += response.responder_verify_data
         session.is_mutual = bool(mut_auth)

@@ -50,7 +50,8 @@ __all__ = ("Channel", "Conversation", "Said", "Session", "Signed")
 _HEADER_BYTES: Final = 4
 _REQUEST_BIT: Final = 0x80
 _RSP_SESSION_ID_SHIFT: Final = 16
-_RAW_PUBLIC_KEY_SLOT: Final = 0xFF
+_MOST_LAYERS: Final = 8
+"""Transport, record, and the deepest that is legal: a message that is encapsulated and comes in chunks; and some."""
 
 Signed = Callable[[str, Pieces, Draft], None]
 """Told of every value that is signed or MACed: its name, what it covers, and the record that carries it."""
@@ -201,7 +202,9 @@ class Conversation:
             draft.notes.append(f"{said.message.NAME} cannot be followed: {error}")
         if carried := self._CARRIED.get(type(said.message)):
             inner, is_encapsulated = carried(self, draft, said, channel)
-            if inner:
+            if len(draft.layers) > _MOST_LAYERS:
+                draft.fail(DecodeError("messages inside messages, too deep", inner), base)
+            elif inner:
                 self.read(
                     draft,
                     inner,
@@ -403,6 +406,8 @@ class Conversation:
 
     def _chunk_answer(self, draft: Draft, said: Said, channel: Channel) -> tuple[bytes, bool]:
         assert isinstance(said.message, ChunkSendAck)
+        if said.message.early_error_detected:
+            channel.sending = ChunkTransfer()
         return said.message.response_to_large_request, False
 
     def _encapsulated(self, draft: Draft, said: Said, channel: Channel) -> tuple[bytes, bool]:
