@@ -219,3 +219,24 @@ def heartbeat(*sessions: PeerSession) -> None:
         session.ask(Heartbeat(version=session.peers.terms.version))
     for session in sessions:
         session.answer(HeartbeatAck(version=session.peers.terms.version))
+
+
+def test_two_endpoints_that_ask_each_other(tmp_path: Path) -> None:
+    frames: list[bytes] = []
+    forth = Peers(Terms(), Mctp(frames, requester=8, responder=9), seed=1)
+    back = Peers(Terms(SpdmVersion.V1_3), Mctp(frames, requester=9, responder=8), seed=2)
+    secrets = {"forth": bytes(48), "back": SECRET}
+    for peers in (forth, back):
+        peers.connect()
+    for peers in (forth, back):
+        peers.authenticate()
+    started = [
+        peers.key_exchange(secret, (7, 7)) for peers, secret in zip((forth, back), secrets.values(), strict=True)
+    ]
+    sessions = [session.finish() for session in started]
+    for _ in range(3):
+        heartbeat(*sessions)
+        for session in sessions:
+            session.update("request", "response")
+    inside = check_all_open(opened(tmp_path, forth.route, dhe_secret=[*secrets.values()]))
+    assert len(inside) == 2 * (2 + 3 * (2 + 4))

@@ -45,7 +45,7 @@ from pytio.spdm.records import Protection, sequence_orders
 from pytio.spdm.transcript import Piece, Pieces, SessionTranscript, Transcript, joined
 from pytio.wire import WireStruct
 
-__all__ = ("Channel", "Conversation", "Said", "Session", "Signed")
+__all__ = ("Channel", "Conversation", "Said", "Session", "Signed", "is_request")
 
 _HEADER_BYTES: Final = 4
 _REQUEST_BIT: Final = 0x80
@@ -112,6 +112,11 @@ class Session:
         self.channel.session = self
 
 
+def is_request(raw: bytes) -> bool:
+    """Return whether an SPDM message is a request; an encapsulated one looks no different."""
+    return len(raw) >= _HEADER_BYTES and bool(raw[1] & _REQUEST_BIT)
+
+
 class Conversation:
     """Reads one connection's messages in the order in which they were captured."""
 
@@ -141,18 +146,18 @@ class Conversation:
             draft.fail(DecodeError(f"an SPDM message has {_HEADER_BYTES} bytes at least", raw), base)
             return
         code = SpdmCode(raw[1])
-        is_request = bool(code & _REQUEST_BIT)
+        asks = is_request(raw)
         if draft.direction is None and not encapsulated:
-            draft.direction = Direction.REQUEST if is_request else Direction.RESPONSE
+            draft.direction = Direction.REQUEST if asks else Direction.RESPONSE
         facts = {"version": f"{raw[0] >> 4}.{raw[0] & 0xF}", "code": int(code)}
         cls = MESSAGES.get(code)
         if cls is None:
             draft.add(Layer("spdm", raw, None, facts, code.name))
             draft.notes.append(f"{code.name} is no message of DSP0274 1.0 to 1.4")
             return
-        asked = None if is_request else self._asked(channel, code, encapsulated)
+        asked = None if asks else self._asked(channel, code, encapsulated)
         try:
-            given = self._facts(cls, asked, from_requester=is_request is not encapsulated)
+            given = self._facts(cls, asked, from_requester=asks is not encapsulated)
             message, size = cls.parse_prefix(raw, **given)
         except UnknownFactError as error:
             draft.add(Layer("spdm", raw, None, facts, cls.NAME))

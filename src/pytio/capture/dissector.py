@@ -11,11 +11,12 @@ from typing import ClassVar, Final
 import attrs
 
 from pytio import doe
-from pytio.capture.conversation import Conversation, Session, Signed
+from pytio.capture.conversation import Conversation, Session, Signed, is_request
 from pytio.capture.draft import Draft
 from pytio.capture.frames import Frame, LinkType
 from pytio.capture.records import Direction, Layer, Record
 from pytio.capture.secrets import SecretStore
+from pytio.capture.session_keys import SessionKeys
 from pytio.doe.codes import BYTES_PER_DW
 from pytio.errors import DecodeError, SpdmDecodeError
 from pytio.spdm.records import Protection
@@ -96,7 +97,7 @@ class Dissector:
             conversation.read(draft, data_object.payload, conversation.outside, base=base, padding=_DOE_PADDING)
         elif kind in (doe.DataObjectType.SECURED_CMA_SPDM, doe.DataObjectType.SECURED_CMA_SPDM_WITH_CONNECTION_ID):
             conversation = self._connection(flow, draft, data_object)
-            self._secured(draft, conversation, data_object.payload, base, RecordTransport.PCI_DOE)
+            self._secured(draft, [conversation], data_object.payload, base, RecordTransport.PCI_DOE)
         else:
             draft.notes.append(f"data object type {kind:#x} is not read")
 
@@ -135,8 +136,9 @@ class Dissector:
         if whole is None:
             return
         base = len(data) - len(whole) if packet.is_whole_message else 0
-        flow = self._flow((draft.frame.interface, "mctp", frozenset(ends)))
-        self._mctp_message(draft, flow.conversation, whole, base)
+        # either end may ask: what A asks B and what B asks A are two connections
+        asked_by = {end: self._flow((draft.frame.interface, "mctp", frozenset(ends), end)) for end in ends}
+        self._mctp_message(draft, [asked_by[end].conversation for end in ends], whole, base)
 
     def _whole_message(self, draft: Draft, packet: MctpPacket, route: Hashable) -> bytes | None:
         """Put a message together from its packets; None until its last one."""
@@ -154,7 +156,8 @@ class Dissector:
         self._packets[key] = parts
         return None
 
-    def _mctp_message(self, draft: Draft, conversation: Conversation, data: bytes, base: int) -> None:
+    def _mctp_message(self, draft: Draft, conversations: list[Conversation], data: bytes, base: int) -> None:
+        """Read a message; the conversations are that in which its sender asks, and that in which it answers."""
         try:
             message = MctpMessage.parse(data)
         except DecodeError as error:
@@ -162,17 +165,19 @@ class Dissector:
             return
         base += len(data) - len(message.payload)
         if message.message_type is MctpMessageType.SPDM:
+            conversation = conversations[0 if is_request(message.payload) else 1]
             conversation.read(draft, message.payload, conversation.outside, base=base, padding=0)
         elif message.message_type is MctpMessageType.SECURED_MESSAGE:
-            self._secured(draft, conversation, message.payload, base, RecordTransport.MCTP)
+            self._secured(draft, conversations, message.payload, base, RecordTransport.MCTP)
         else:
             draft.notes.append(f"MCTP message type {message.message_type.name} is not read")
 
     # records
 
     def _secured(
-        self, draft: Draft, conversation: Conversation, data: bytes, base: int, transport: RecordTransport
+        self, draft: Draft, conversations: list[Conversation], data: bytes, base: int, transport: RecordTransport
     ) -> None:
+        """Read a record that belongs to one of the conversations."""
         layout = RECORD_FORMATS[transport]
         try:
             header, size = RecordHeader.parse_prefix(data, sequence=layout.sequence_bytes)
@@ -182,21 +187,19 @@ class Dissector:
             draft.fail(error, base)
             return
         facts = {"session_id": header.session_id, "decrypted": False}
-        session = conversation.sessions.get(header.session_id)
         _judge_rest(draft, data[size + len(body) :], base + size + len(body), transport)
-        opened = session.keys.open(data[:size], body, header.sequence_number) if session and session.keys else None
+        opened = _opened(conversations, header, data[:size], body)
         draft.add(Layer("secured", data[: size + len(body)], None, facts | {"decrypted": opened is not None}))
-        if session is None or session.keys is None or opened is None:
+        if opened is None:
             return
-        side, plaintext = opened
-        draft.direction = Direction(side)
-        if session.keys.protection is Protection.ENCRYPT_AND_MAC:
+        draft.direction, plaintext = opened.direction, opened.plaintext
+        if opened.keys.protection is Protection.ENCRYPT_AND_MAC:
             try:
                 plaintext = RecordPlaintext.parse(plaintext).application_data
             except SpdmDecodeError as error:
                 draft.fail(error, 0)
                 return
-        self._application(draft, conversation, session, plaintext, layout)
+        self._application(draft, opened.conversation, opened.session, plaintext, layout)
 
     def _application(
         self, draft: Draft, conversation: Conversation, session: Session, data: bytes, layout: RecordFormat
@@ -218,6 +221,28 @@ class Dissector:
         LinkType.PCI_DOE: _doe,
         LinkType.MCTP: _mctp,
     }
+
+
+@attrs.frozen
+class _Opened:
+    """A record that a session's keys opened."""
+
+    conversation: Conversation
+    session: Session
+    keys: SessionKeys
+    direction: Direction
+    plaintext: bytes
+
+
+def _opened(conversations: list[Conversation], header: RecordHeader, raw: bytes, body: bytes) -> _Opened | None:
+    """Open a record with the keys of whichever session has its id, ``raw`` being its header."""
+    for conversation in conversations:
+        session = conversation.sessions.get(header.session_id)
+        keys = session.keys if session is not None else None
+        opened = keys.open(raw, body, header.sequence_number) if keys is not None else None
+        if session is not None and keys is not None and opened is not None:
+            return _Opened(conversation, session, keys, Direction(opened[0]), opened[1])
+    return None
 
 
 def _judge_rest(draft: Draft, rest: bytes, offset: int, transport: RecordTransport) -> None:
