@@ -5,7 +5,7 @@ A record depends on others only for what its decoding needs:
 * sizes that were negotiated: on GET_VERSION to ALGORITHMS;
 * a size that its request says: on that request, and on nothing touched coming between;
 * keys: on the exchange that started its session, on the messages that end the handshake, and on the chains and digests
-  that were shown before; not on the records before it, of which eight in a row may be lost;
+  that were shown before; not on the records before it, of which eight in a row may be lost, unless one comes too early;
 * the rest of a chunked message: on the chunks before it;
 * which of two looks a discovery message has: on the discovery messages before it.
 
@@ -144,11 +144,14 @@ class Damage:
         self.discovery = False
         self.chunks = False
         self.broken: set[SessionKey] = set()
+        self.passed: set[int] = set()
         self.last = -1
 
     def touch(self, at: int, became: Record | None, was: Record | None) -> None:
         """Take note of a packet at position ``at`` that is not what it was, or gone, or new."""
         self.last = max(self.last, at)
+        if became is not None and became.is_decrypted:
+            self.passed |= self._passed_by(became, at)
         for record in (became, was):
             if record is None or record.session_id is not None:
                 continue
@@ -164,6 +167,14 @@ class Damage:
         self._break(lambda span: at in span.handshake)
         if self.chains or self.context:
             self._break(lambda span: span.established >= at)
+
+    def _passed_by(self, became: Record, at: int) -> set[int]:
+        """Return the records that come too late once one of their session has come too early."""
+        rest = range(at + 1, len(self.whole.records))
+        session = [later for later in rest if self.whole.records[later].session_id == became.session_id]
+        sealed = [self.whole.records[later].layer("secured") for later in session]
+        same = [place for place, layer in enumerate(sealed) if layer == became.layer("secured")]
+        return set(session[: same[0] + 1]) if same else set()
 
     def _break(self, hit: Any) -> None:
         self.broken |= {key for key, span in self.whole.sessions.items() if hit(span)}
@@ -184,5 +195,6 @@ class Damage:
             or (needs.discovery and self.discovery)
             or (needs.chunks and self.chunks)
             or (needs.session in self.broken)
+            or (at in self.passed)
             or (needs.request is not None and self.last >= needs.request)
         )
