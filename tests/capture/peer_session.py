@@ -23,7 +23,7 @@ from pytio.spdm.messages.encapsulated import (
 from pytio.spdm.messages.key_exchange import Finish, FinishRsp
 from pytio.spdm.messages.psk import PskFinish, PskFinishRsp
 from pytio.spdm.messages.session import EndSession, EndSessionAck, Heartbeat, HeartbeatAck, KeyUpdate, KeyUpdateAck
-from pytio.spdm.records import Protection, RecordDirection, sequence_orders
+from pytio.spdm.records import Protection, RecordDirection
 from pytio.spdm.secured import RecordHeader, RecordPlaintext
 
 
@@ -46,9 +46,8 @@ class PeerSession:
     def _directions(self) -> dict[str, RecordDirection]:
         terms = self.peers.terms
         protection = Protection.ENCRYPT_AND_MAC if terms.is_encrypted else Protection.MAC_ONLY
-        orders = sequence_orders(terms.secured_version << 8)
         return {
-            side: RecordDirection(self._schedule, secret, protection=protection, orders=orders)
+            side: RecordDirection(self._schedule, secret, protection=protection, orders=(terms.sequence_order,))
             for side, secret in self.secrets.items()
         }
 

@@ -39,6 +39,7 @@ from pytio.spdm.messages.key_exchange import KeyExchange, KeyExchangeRsp
 from pytio.spdm.messages.psk import PskExchange, PskExchangeRsp
 from pytio.spdm.messages.version import GetVersion, Version, VersionNumber
 from pytio.spdm.opaque import LegacyOpaqueData, OpaqueData, supported_versions_element, version_selection_element
+from pytio.spdm.records import SequenceOrder
 from pytio.spdm.secured import session_id
 from tests.capture.peer_session import PeerSession
 from tests.capture.routes import Mctp, Route
@@ -80,6 +81,7 @@ class Terms:
     dhe: DheGroup = DheGroup.SECP_384_R1
     kem: KemAlgo = KemAlgo(0)
     secured_version: int = 0x11
+    sequence_order: SequenceOrder = SequenceOrder.LITTLE
     is_in_the_clear: bool = False
     is_encrypted: bool = True
     has_psk_context: bool = True
@@ -128,6 +130,7 @@ class Peers:
         self.random = random.Random(seed)
         self.between: Callable[[], None] = lambda: None
         """Called when KEY_EXCHANGE has been said, before it is answered."""
+        self.slot_id = 0
         self.vca = b""
         self.digests = b""
         self.certificate_chain = self._chain(b"responder")
@@ -259,6 +262,7 @@ class Peers:
         exchange = self.ask(
             KeyExchange(
                 version=terms.version,
+                slot_id=self.slot_id,
                 req_session_id=ids[0],
                 random_data=self.nonce(),
                 exchange_data=self.nonce(sent),

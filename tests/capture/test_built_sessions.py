@@ -12,6 +12,7 @@ from pytio.spdm import algorithms
 from pytio.spdm.algorithms import AeadSuite, BaseAsymAlgo, BaseHashAlgo, DheGroup, KemAlgo
 from pytio.spdm.codes import MutAuthRequested, SpdmVersion
 from pytio.spdm.messages.session import Heartbeat, HeartbeatAck
+from pytio.spdm.records import SequenceOrder
 from tests.capture.peer_session import PeerSession
 from tests.capture.peers import Peers, Terms
 from tests.capture.routes import Doe, Mctp, Route, write
@@ -141,6 +142,38 @@ def test_secured_message_versions(version: SpdmVersion, secured_version: int, tm
     peers.authenticate()
     peers.key_exchange(SECRET).finish().beat(3)
     assert len(check_all_open(opened(tmp_path, peers.route, dhe_secret=[SECRET]))) == 8
+
+
+@every_route
+@either("secured_version", [0x10, 0x11])
+def test_sequence_numbers_the_other_way_round(route: str, secured_version: int, tmp_path: Path) -> None:
+    terms = Terms(secured_version=secured_version, sequence_order=SequenceOrder.BIG)
+    peers = Peers(terms, ROUTES[route]())
+    peers.connect()
+    peers.authenticate()
+    session = peers.key_exchange(SECRET).finish()
+    session.beat(3)
+    session.update("request", "response")
+    session.beat(2)
+    del peers.route.frames[-5:-2]
+    session.beat(1)
+    assert len(check_all_open(opened(tmp_path, peers.route, dhe_secret=[SECRET]))) == 2 + 6 + 4 + 1 + 2
+
+
+def test_from_1_2_on_they_are_one_way_round(tmp_path: Path) -> None:
+    peers = Peers(Terms(secured_version=0x12, sequence_order=SequenceOrder.BIG))
+    peers.connect()
+    peers.authenticate()
+    peers.key_exchange(SECRET).finish().beat(2)
+    opened_ones = [record.is_decrypted for record in opened(tmp_path, peers.route, dhe_secret=[SECRET])][-4:]
+    assert opened_ones == [True, True, False, False]  # number 0 looks the same either way
+
+
+def test_a_connection_of_1_0(tmp_path: Path) -> None:
+    peers = Peers(Terms(SpdmVersion.V1_0))
+    peers.connect()
+    peers.authenticate()
+    assert check_all_open(opened(tmp_path, peers.route)) == []
 
 
 # --- key updates ---------------------------------------------------------------------------------------------------

@@ -115,6 +115,16 @@ def test_without_any_word_of_the_chain_a_session_stays_closed(dhe: list[bytes]) 
     assert "the certificate chain of slot 0 is not known" in records[7].notes[0]
 
 
+def test_a_session_of_a_provisioned_key_stays_closed() -> None:
+    peers = connected()
+    peers.slot_id = 0xFF
+    peers.key_exchange(SECRET).finish().beat()
+    records = read(peers, dhe=[SECRET])
+    assert {record.is_decrypted for record in records[-4:]} == {False}
+    assert not [record for record in records if record.problems]
+    assert "the certificate chain of slot 255 is not known" in records[-5].notes[0]
+
+
 def test_a_session_of_wrong_secrets_stays_closed() -> None:
     peers = connected()
     peers.key_exchange(SECRET).finish().beat(300)
