@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import json
 import random
+from pathlib import Path
 
 import pytest
 
+from pytio import idekm
 from pytio.capture import Record, open_capture
 from pytio.capture.render import annotated_hex
 from pytio.idekm import KeyProg
+from pytio.ids import Direction, KeySlot, SubStream
+from pytio.spdm.codes import RegistryId, SpdmVersion
+from pytio.spdm.messages.vendor_defined import VendorDefinedRequest
 from tests.capture.agreement import Comparison, digest
+from tests.capture.peers import Peers, Terms
 from tests.capture.recorded import RECORDED, log, path, records, reference, secrets
+from tests.capture.routes import Doe, Mctp, Route, write
 
 every_session = pytest.mark.parametrize("name", RECORDED)
 TRANSPORTS = {1: "mctp", 2: "pci-doe"}
@@ -182,15 +189,8 @@ def is_key_material(entry: str) -> bool:
 
 def texts(record: Record) -> list[str]:
     """Return all that a record says of itself, hex dumps also without their spaces and offsets."""
-    layers = [repr(layer) + repr(layer.message) for layer in record.layers]
-    return [
-        record.show(),
-        record.summary(),
-        repr(record),
-        json.dumps(record.to_dict()),
-        *hex_rows(annotated_hex(record)),
-        *layers,
-    ]
+    shown = [record.show(), record.summary(), *hex_rows(annotated_hex(record))]
+    return [*shown, repr(record), *map(repr, record.layers), json.dumps(record.to_dict())]
 
 
 def hex_rows(text: str) -> list[str]:
@@ -205,7 +205,34 @@ def test_no_text_shows_a_secret(name: str) -> None:
     assert len(hidden) > 20
     for record in records(name):
         told = "\n".join(texts(record) if record.is_decrypted else [repr(record), json.dumps(record.to_dict())]).lower()
+        told += "".join(repr(layer.message) for layer in record.layers)
         assert not [secret for secret in hidden if secret in told], record.number
+
+
+@pytest.mark.parametrize("transport", [Mctp, Doe])
+@pytest.mark.parametrize("is_encrypted", [False, True], ids=["MAC only", "encrypted"])
+def test_no_text_of_a_built_session_shows_a_key(transport: type[Route], is_encrypted: bool, tmp_path: Path) -> None:
+    route = transport()
+    peers = Peers(Terms(is_encrypted=is_encrypted), route)
+    peers.connect()
+    session = peers.psk_exchange(b"a pre-shared key").finish()
+    key = bytes(range(32))
+    slot = KeySlot(key_set=0, direction=Direction.RX, sub_stream=SubStream.PR)
+    payload = KeyProg(stream_id=0, slot=slot, port_index=0, key=key).build()
+    session.ask(
+        VendorDefinedRequest(
+            version=SpdmVersion.V1_2,
+            standard_id=RegistryId.PCI_SIG,
+            vendor_id=b"\1\0",
+            payload=bytes([idekm.PROTOCOL_ID]) + payload,
+        )
+    )
+    found = [*open_capture(write(tmp_path / "keys.pcap", route.frames, route.link_type), psk=[b"a pre-shared key"])]
+    assert isinstance(found[-1].message, KeyProg)
+    for record in found:
+        told = "\n".join(texts(record)).lower()
+        assert key[:8].hex() not in told
+        assert repr(key[:8])[2:-1].lower() not in told
 
 
 def test_keys_that_messages_carry_are_among_what_is_hidden() -> None:

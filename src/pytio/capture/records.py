@@ -36,7 +36,7 @@ class Layer:
 
     name: str
     data: bytes = attrs.field(repr=lambda data: f"<{len(data)} bytes>")
-    message: WireStruct | None = None
+    message: WireStruct | None = attrs.field(default=None, repr=lambda message: f"<{type(message).__name__}>")
     facts: Mapping[str, Any] = attrs.field(factory=dict)
     title: str | None = None
     secret: bool = False
@@ -143,8 +143,16 @@ class Record:
     def carries_secrets(self, layer: Layer) -> bool:
         """Whether ``layer`` carries, in clear, what holds key material: a layer further in, or part of a message."""
         inner = self.layers[self.layers.index(layer) + 1 :]
-        is_ciphertext = any(other.name == "secured" for other in inner)
-        return layer.secret or (not is_ciphertext and any(other.has_secrets for other in inner))
+        record = next((other for other in inner if other.name == "secured"), None)
+        secrets = [other for other in inner if other.has_secrets]
+        if record is not None:  # its bytes may be encrypted, or only authenticated
+            secrets = [other for other in secrets if other.data in record.data]
+        return layer.secret or bool(secrets)
+
+    @property
+    def bytes_hold_secrets(self) -> bool:
+        """Whether the captured bytes hold key material in clear."""
+        return any(layer.has_secrets and layer.data in self.data for layer in self.layers)
 
     def layer(self, name: str) -> Layer | None:
         """Return the innermost layer of that name."""

@@ -165,7 +165,7 @@ def _indented(text: str) -> list[str]:
 def annotated_hex(record: Record, *, colour: bool = False) -> str:
     """Return the summary line, the frame in hex, and every decoded layer's bytes with the field that they are."""
     lines = [summary_line(record, colour=colour), *_indented(f"frame ({len(record.data)} bytes)")]
-    lines.extend(_indented("\n".join(hex_rows(record.data))))
+    lines.extend(["          (secret)"] if record.bytes_hold_secrets else _indented("\n".join(hex_rows(record.data))))
     for layer in record.layers:
         if layer.message is None:
             continue
