@@ -13,7 +13,7 @@ from typing import Any, Final
 import pytest
 
 from pytio.capture import Record
-from pytio.capture.conversation import Session
+from pytio.capture.conversation import Conversation, Session
 from pytio.capture.dissector import Dissector
 from pytio.capture.draft import Draft
 from pytio.capture.secrets import SecretStore
@@ -27,7 +27,8 @@ from pytio.spdm.messages.measurements import Measurements
 from pytio.spdm.messages.psk import PskExchangeRsp, PskFinishRsp
 from pytio.spdm.messages.session import KeyUpdateAck
 from pytio.spdm.transcript import Pieces, joined
-from tests.capture.recorded import frames, log, records, secrets
+from tests.capture import recorded_tcp
+from tests.capture.recorded import frames, log, secrets
 
 Entry = tuple[str, str]
 Later = Callable[[], Iterator[Entry]]
@@ -41,6 +42,7 @@ COUNTS: Final = {
     "s06-doe13-p256-provision": 64,
     "s07-doe14-p384": 89,
     "s08-doe12-psk-only": 40,
+    "s09-tcp12-loopback": 70,
 }
 """How many entries each log has."""
 
@@ -68,10 +70,14 @@ class Reproduction:
         self.parts: list[Later] = []
         self.live: dict[int, Live] = {}
         given = secrets(name)
-        self.dissector = Dissector(SecretStore(psk=given["psk"], dhe=given["dhe_secret"]), self.signed)
-        for frame in frames(name):
+        self.blocks: dict[int, bytes] = {}
+        store = SecretStore(psk=given["psk"], dhe=given["dhe_secret"])
+        is_tcp = name == recorded_tcp.NAME
+        self.reader = recorded_tcp.TcpReader(store, self.signed) if is_tcp else Dissector(store, self.signed)
+        for frame in recorded_tcp.frames() if is_tcp else frames(name):
             self.pending: list[Later] = []
-            record = self.dissector.read(frame)
+            record = self.reader.read(frame)
+            self.measure(record)
             self.follow(record)
 
     def entries(self) -> list[Entry]:
@@ -91,12 +97,25 @@ class Reproduction:
             session = self.newest()
             self.pending.append(lambda: iter([("th_curr hmac", finished_hmac(session, side, covered))]))
 
+    @property
+    def conversation(self) -> Conversation:
+        """The one conversation of a recorded session; the endpoints may have another the other way round."""
+        if isinstance(self.reader, recorded_tcp.TcpReader):
+            return self.reader.conversation
+        found = [flow.conversation for flow in self.reader._flows.values()]
+        return next(conversation for conversation in found if conversation.negotiated is not None)
+
     def newest(self) -> Session:
         """Return the session that started last."""
-        [flow] = self.dissector._flows.values()
-        session = flow.conversation._newest
+        session = self.conversation._newest
         assert session is not None
         return session
+
+    def measure(self, record: Record) -> None:
+        """Keep the responder's measurement blocks, headers included, by index."""
+        message = record.message
+        if isinstance(message, Measurements) and record.session_id is None:
+            self.blocks |= {block.index: block.build() for block in message.measurement_record}
 
     def follow(self, record: Record) -> None:
         """Add what a record leads to, in the order in which the peers log it."""
@@ -133,14 +152,15 @@ class Reproduction:
         """Give the measurement summary hash, made from measurement blocks, and before it the chain's hash."""
         if has_chain:
             yield "cert_chain_hash", digest(self.hash_algorithm, self.chain()).hex()
-        made = digest(self.hash_algorithm, measured(MEASURED_ELSEWHERE.get(self.name, self.name)))
+        elsewhere = MEASURED_ELSEWHERE.get(self.name)
+        blocks = Reproduction(elsewhere).blocks if elsewhere else self.blocks
+        made = digest(self.hash_algorithm, b"".join(blocks[index] for index in sorted(blocks)))
         assert made == message.measurement_summary_hash
         yield "measurement_summary_hash", made.hex()
 
     def chain(self) -> bytes:
         """Return the responder's certificate chain in slot 0, as it was read."""
-        [flow] = self.dissector._flows.values()
-        chain = flow.conversation._chains[False].chain(0)
+        chain = self.conversation._chains[False].chain(0)
         assert chain is not None
         return chain
 
@@ -218,16 +238,6 @@ def finished_hmac(session: Session, side: str, covered: bytes) -> str:
     _, _, directions = keys.settled
     key = keys.schedule.finished_key(getattr(directions, side))
     return keys.schedule.finished_hmac(key, digest(keys.schedule.hash_algorithm, covered)).hex()
-
-
-def measured(name: str) -> bytes:
-    """Return all measurement blocks of a capture's responder by index, headers included."""
-    blocks: dict[int, bytes] = {}
-    for record in records(name):
-        message = record.message
-        if isinstance(message, Measurements) and record.session_id is None:
-            blocks |= {block.index: block.build() for block in message.measurement_record}
-    return b"".join(blocks[index] for index in sorted(blocks))
 
 
 def shown(secret: Secret) -> str:
