@@ -169,7 +169,8 @@ class ProtocolError(PytioError):
 
     def __str__(self) -> str:
         """Say what came in which state."""
-        return f"{_name(self.got)} is illegal in state {_name(self.state)}" + (f": {self.detail}" if self.detail else "")
+        text = f"{_name(self.got)} is illegal in state {_name(self.state)}"
+        return f"{text}: {self.detail}" if self.detail else text
 
 
 class LocalProtocolError(ProtocolError):

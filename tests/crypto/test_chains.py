@@ -241,7 +241,6 @@ def test_roots() -> None:
         ([OID_RESPONDER_AUTH, OID_REQUESTER_AUTH], set(ChainRole)),
         ([OID_RESPONDER_AUTH, "1.3.6.1.5.5.7.3.1"], {ChainRole.RESPONDER}),
     ],
-    ids=str,
 )
 def test_roles(role: ChainRole, extended: list[str] | None, good_for: set[ChainRole]) -> None:
     chain = bend(leaf__extended=extended)

@@ -21,7 +21,7 @@ from pytio.errors import DecodeError
 
 __all__ = ("ChainModel", "ChainPolicy", "ChainRole", "ChainRule", "examinations")
 
-Path: TypeAlias = Sequence[Certificate]
+_Path: TypeAlias = Sequence[Certificate]
 """From the root to the leaf."""
 
 _UNDERSTOOD_OIDS: Final = frozenset(
@@ -110,7 +110,7 @@ class ChainPolicy:
     """Critical extensions that the caller understands, beside those this package does."""
 
 
-def examinations(path: Path, position: int, policy: ChainPolicy) -> Iterator[tuple[ChainRule, str]]:
+def examinations(path: _Path, position: int, policy: ChainPolicy) -> Iterator[tuple[ChainRule, str]]:
     """Yield every rule that applies to the certificate at a position, with its objection, empty if it has none."""
     of_place = _OF_LEAF if position == len(path) - 1 else _OF_ISSUER
     for rule, examine in (*_OF_EACH, *of_place):
@@ -119,16 +119,16 @@ def examinations(path: Path, position: int, policy: ChainPolicy) -> Iterator[tup
             yield rule, objection
 
 
-def _version(path: Path, position: int, policy: ChainPolicy) -> str | None:
+def _version(path: _Path, position: int, policy: ChainPolicy) -> str | None:
     return "" if path[position].is_version_3 else "an earlier version"
 
 
-def _validity(path: Path, position: int, policy: ChainPolicy) -> str | None:
+def _validity(path: _Path, position: int, policy: ChainPolicy) -> str | None:
     first, last = path[position].not_before, path[position].not_after
     return "" if first <= policy.at <= last else f"{policy.at} is not within {first} to {last}"
 
 
-def _issuer(path: Path, position: int, policy: ChainPolicy) -> str | None:
+def _issuer(path: _Path, position: int, policy: ChainPolicy) -> str | None:
     certificate = path[position]
     if not position and not certificate.is_self_issued:
         return None  # its issuer is not here; whether it need be is the trust anchor's rule
@@ -142,11 +142,11 @@ def _issuer(path: Path, position: int, policy: ChainPolicy) -> str | None:
     return "the signature does not hold" if is_named else f"issued by {certificate.issuer}, after {issuer.subject}"
 
 
-def _critical_extensions(path: Path, position: int, policy: ChainPolicy) -> str | None:
+def _critical_extensions(path: _Path, position: int, policy: ChainPolicy) -> str | None:
     return ", ".join(sorted(path[position].critical_oids - _UNDERSTOOD_OIDS - policy.understood_oids))
 
 
-def _name_constraints(path: Path, position: int, policy: ChainPolicy) -> str | None:
+def _name_constraints(path: _Path, position: int, policy: ChainPolicy) -> str | None:
     certificate, is_leaf = path[position], position == len(path) - 1
     constraints = [issuer.name_constraints for issuer in path[:position] if issuer.name_constraints is not None]
     if not constraints or (certificate.is_self_issued and not is_leaf):
@@ -154,12 +154,12 @@ def _name_constraints(path: Path, position: int, policy: ChainPolicy) -> str | N
     return next(filter(None, (violation(constraint, certificate.names) for constraint in constraints)), "")
 
 
-def _issuer_is_ca(path: Path, position: int, policy: ChainPolicy) -> str | None:
+def _issuer_is_ca(path: _Path, position: int, policy: ChainPolicy) -> str | None:
     is_ca = path[position].is_ca
     return "" if is_ca else "no basicConstraints" if is_ca is None else "cA is FALSE"
 
 
-def _path_length(path: Path, position: int, policy: ChainPolicy) -> str | None:
+def _path_length(path: _Path, position: int, policy: ChainPolicy) -> str | None:
     allowed = path[position].path_length
     if allowed is None:
         return None
@@ -167,12 +167,12 @@ def _path_length(path: Path, position: int, policy: ChainPolicy) -> str | None:
     return "" if following <= allowed else f"{following} follow, {allowed} are allowed"
 
 
-def _issuer_key_usage(path: Path, position: int, policy: ChainPolicy) -> str | None:
+def _issuer_key_usage(path: _Path, position: int, policy: ChainPolicy) -> str | None:
     usages = path[position].key_usages
     return None if usages is None else "" if "keyCertSign" in usages else f"only {', '.join(sorted(usages))}"
 
 
-def _leaf_algorithm(path: Path, position: int, policy: ChainPolicy) -> str | None:
+def _leaf_algorithm(path: _Path, position: int, policy: ChainPolicy) -> str | None:
     if policy.algorithm is None:
         return None
     try:
@@ -182,14 +182,14 @@ def _leaf_algorithm(path: Path, position: int, policy: ChainPolicy) -> str | Non
     return "" if policy.algorithm in key.algorithms else f"{policy.algorithm} asked of {key!r}"
 
 
-def _leaf_basic_constraints(path: Path, position: int, policy: ChainPolicy) -> str | None:
+def _leaf_basic_constraints(path: _Path, position: int, policy: ChainPolicy) -> str | None:
     is_ca = path[position].is_ca
     if policy.model is ChainModel.GENERIC or (is_ca is None and not policy.needs_basic_constraints):
         return None
     return "" if is_ca is False else "cA is TRUE" if is_ca else "no basicConstraints"
 
 
-def _leaf_key_usage(path: Path, position: int, policy: ChainPolicy) -> str | None:
+def _leaf_key_usage(path: _Path, position: int, policy: ChainPolicy) -> str | None:
     if policy.model is ChainModel.GENERIC:
         return None
     usages = path[position].key_usages
@@ -198,7 +198,7 @@ def _leaf_key_usage(path: Path, position: int, policy: ChainPolicy) -> str | Non
     return "" if "digitalSignature" in usages else f"only {', '.join(sorted(usages))}"
 
 
-def _leaf_extended_key_usage(path: Path, position: int, policy: ChainPolicy) -> str | None:
+def _leaf_extended_key_usage(path: _Path, position: int, policy: ChainPolicy) -> str | None:
     usages = path[position].extended_key_usages
     if policy.model is ChainModel.GENERIC or usages is None:
         return None
@@ -206,7 +206,7 @@ def _leaf_extended_key_usage(path: Path, position: int, policy: ChainPolicy) -> 
     return "" if not roles or policy.role in roles else f"for the {roles.pop().name.lower()} only"
 
 
-def _leaf_identity(path: Path, position: int, policy: ChainPolicy) -> str | None:
+def _leaf_identity(path: _Path, position: int, policy: ChainPolicy) -> str | None:
     if policy.model is not ChainModel.ALIAS:
         return None
     try:
@@ -215,7 +215,7 @@ def _leaf_identity(path: Path, position: int, policy: ChainPolicy) -> str | None
         return f"SPDM extension: {error}"
 
 
-_Examination: TypeAlias = Callable[[Path, int, ChainPolicy], str | None]
+_Examination: TypeAlias = Callable[[_Path, int, ChainPolicy], str | None]
 """Returns what is wrong, nothing if nothing is, and None where the rule does not apply."""
 
 _OF_EACH: Final[tuple[tuple[ChainRule, _Examination], ...]] = (

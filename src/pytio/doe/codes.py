@@ -23,14 +23,17 @@ __all__ = (
 )
 
 BYTES_PER_DW: Final = 4
+"""Mailbox, lengths and padding count in double words."""
 HEADER_DW: Final = 2
 """Double words of the header; the length of a data object counts them."""
 HEADER_BYTES: Final = HEADER_DW * BYTES_PER_DW
+"""Bytes of the header."""
 MAX_DATA_OBJECT_DW: Final = 1 << 18
 """The largest data object, 1 MiB with its header; its length is encoded as 0."""
 PCIE_A4_CONNECTION_ID_BITS: Final = 12
 """Assumption: a connection id takes bits 29:18 of the second header double word, the first of them after the length."""
 MAX_CONNECTION_ID: Final = (1 << PCIE_A4_CONNECTION_ID_BITS) - 1
+"""The largest connection id that fits there."""
 DISCOVERY_LAST_INDEX: Final = 0
 """The next index in a discovery response that was the last one."""
 

@@ -41,7 +41,9 @@ class DataObjectHeader(WireStruct, errors=DoeDecodeError):
     )
     reserved: int = wire(Byte, default=0)
     length_dw: int = wire(Bits(_LENGTH_BITS))
+    """Double words of the whole object, header included; 0 stands for 2^18."""
     reserved_length: int = wire(Bits(_AFTER_LENGTH_BITS), default=0)
+    """Holds the connection id where the type has one (assumption PCIE_A4)."""
 
     @property
     def size_bytes(self) -> int:

@@ -26,6 +26,7 @@ __all__ = (
 PROTOCOL_ID: Final = 0x00
 """The byte before every IDE_KM object in PCI-SIG's vendor-defined SPDM messages."""
 AES_KEY_BYTES: Final = 32
+"""Keys have 256 bits."""
 INITIAL_INVOCATION_FIELD: Final = 1
 """Where every fresh key starts counting; it is the low 64 bits of the AES-GCM IV."""
 

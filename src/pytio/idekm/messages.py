@@ -67,8 +67,10 @@ class QueryResp(IdeKmMessage):
     bus: int = wire(Byte)
     segment: int = wire(Byte, default=0)
     max_port_index: int = wire(Byte, default=0)
+    """The largest port index of the device; 0 where there is one port."""
     ide: IdeRegisters = wire(Nested(IdeRegisters))
     trailing: bytes = wire(Bytes(REST), default=b"")
+    """What the registers did not announce; to be ignored."""
 
     @property
     def bdf(self) -> Bdf:
@@ -87,6 +89,7 @@ class KeyProg(IdeKmMessage):
     slot: KeySlot = wire(Nested(KeySlot))
     port_index: int = wire(Byte, default=0)
     key: bytes = wire(Bytes(AES_KEY_BYTES), secret=True)
+    """As on the wire: each four bytes of the AES key reversed."""
     ifv: InvocationField = wire(Nested(InvocationField), default=InvocationField.of(INITIAL_INVOCATION_FIELD))
 
     @classmethod

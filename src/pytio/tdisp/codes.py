@@ -35,6 +35,7 @@ PROTOCOL_ID: Final = 0x01
 NONCE_BYTES: Final = 32
 """The nonce that LOCK gives out and START hands back."""
 PAGE_SHIFT: Final = 12
+"""From a page number to an address."""
 PAGE_BYTES: Final = 1 << PAGE_SHIFT
 """Reports count memory in pages of 4 KiB."""
 WHOLE_REPORT: Final = 0xFFFF

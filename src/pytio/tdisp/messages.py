@@ -130,11 +130,15 @@ class TdispCapabilities(TdispMessage):
     req_msgs_supported: RequestMessages = wire(
         Flags(Integer(REQUEST_BITMAP_BYTES), RequestMessages), default=MANDATORY_REQUESTS
     )
+    """Bit n stands for request code 80h + n."""
     lock_interface_flags_supported: LockFlags = wire(Flags(U16, LockFlags), default=LockFlags(0))
     reserved_capabilities: bytes = wire(Bytes(3), default=bytes(3))
     dev_addr_width: int = wire(Byte)
+    """How many address bits the device uses: 52 for bits 51:0."""
     num_req_this: int = wire(Byte, default=1)
+    """Requests that may be outstanding for this TDI."""
     num_req_all: int = wire(Byte, default=1)
+    """Requests that may be outstanding for all TDIs of the device."""
 
     @property
     def supported_requests(self) -> RequestMessages:
@@ -157,7 +161,9 @@ class LockInterfaceRequest(TdispMessage):
     default_stream_id: int = wire(Byte, default=0)
     reserved_stream: int = wire(Byte, default=0)
     mmio_reporting_offset: int = wire(I64, default=0)
+    """Added to physical addresses in the report."""
     bind_p2p_address_mask: int = wire(U64, default=0)
+    """Bits to clear from the address of a peer-to-peer request before address association."""
 
 
 @message
@@ -193,6 +199,7 @@ class DeviceInterfaceReport(TdispMessage):
     interface_id: InterfaceId = wire(INTERFACE_ID)
     portion_length: int = wire(U16, default=AUTO)
     remainder_length: int = wire(U16, default=0)
+    """How much of the report follows this portion; 0 at its end."""
     report_bytes: bytes = wire(Bytes(this.portion_length))
 
 
@@ -278,6 +285,7 @@ class TdispError(TdispMessage):
     interface_id: InterfaceId = wire(INTERFACE_ID)
     error_code: TdispErrorCode = wire(OpenCode(U32, TdispErrorCode))
     error_data: int = wire(U32, default=0)
+    """The code of an unsupported request; the size of vendor-specific extended data; else 0."""
     extended_error_data: ExtendedErrorData | None = wire(
         Within(this.error_data, Nested(ExtendedErrorData)),
         when=this.error_code == TdispErrorCode.VENDOR_SPECIFIC,

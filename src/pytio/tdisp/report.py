@@ -37,15 +37,14 @@ DEVICE_REPORTS: Final[FormatRegistry[tuple[int, int]]] = FormatRegistry(
 
 @message
 class MmioRange(WireStruct, errors=TdispDecodeError):
-    """One range of memory pages, in a report and in SET_MMIO_ATTRIBUTE_REQUEST.
-
-    ``range_id`` 0 to 7 is the number of a base address register; larger ones are groups that the device defines.
-    """
+    """One range of memory pages, in a report and in SET_MMIO_ATTRIBUTE_REQUEST."""
 
     first_page: int = wire(U64)
+    """A page number: the physical address plus the reporting offset, in units of 4 KiB."""
     page_count: int = wire(U32)
     attributes: MmioAttributes = wire(Flags(U16, MmioAttributes), default=_NO_ATTRIBUTES)
     range_id: int = wire(U16, default=0)
+    """0 to 7 is the number of a base address register; larger ones are groups that the device defines."""
 
     @classmethod
     def of(

@@ -44,6 +44,7 @@ __all__ = (
 )
 
 SECURITY_PROTOCOL_DMTF: Final = 0xE8
+"""The security protocol of SPDM in Security Send and Receive."""
 SPDM_U2_MESSAGE_OFFSET: Final = 36
 """The offset in the descriptor of a message that follows the descriptor's 20 bytes at once: 16 more than it is."""
 _SPDM_U2_BEFORE_DESCRIPTOR_BYTES: Final = 2
@@ -166,6 +167,7 @@ class StorageApplicationData(WireStruct, errors=TransportDecodeError):
     reserved_status: int = wire(Byte, default=0)
     length: int = wire(U32, default=AUTO)
     offset: int = wire(U32, default=AUTO)
+    """Where the message is, plus 16 (SPDM_U2)."""
     reserved_offset: int = wire(U32, default=0)
     reserved_end: bytes = wire(Bytes(_SPDM_U2_AFTER_DESCRIPTOR_BYTES), default=bytes(_SPDM_U2_AFTER_DESCRIPTOR_BYTES))
     reserved_gap: bytes = wire(Bytes(this.offset - SPDM_U2_MESSAGE_OFFSET), default=b"")

@@ -15,6 +15,7 @@ from pytio.wire import AUTO, U16, Byte, Bytes, OpenCode, OpenEnum, Switch, WireS
 __all__ = ("DEFAULT_PORT", "TcpBindingVersion", "TcpFrame", "TcpHeader", "TcpMessageType", "TcpSplitter")
 
 DEFAULT_PORT: Final = 4194
+"""The port of a responder, unless it says otherwise."""
 _LENGTH_BYTES: Final = 2
 _HEADER_BYTES: Final = 4
 _COUNTED_HEADER_BYTES: Final = _HEADER_BYTES - _LENGTH_BYTES
@@ -70,6 +71,7 @@ class TcpFrame(WireStruct, errors=TransportDecodeError):
     """One frame: header and message; the length fills itself."""
 
     payload_length: int = wire(U16, default=AUTO)
+    """Bytes that follow it: version, type and message; 0 in frames that are header only."""
     binding_version: TcpBindingVersion = wire(OpenCode(Byte, TcpBindingVersion), default=TcpBindingVersion.V1)
     message_type: TcpMessageType = wire(OpenCode(Byte, TcpMessageType))
     message: bytes = wire(
