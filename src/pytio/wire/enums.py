@@ -10,7 +10,7 @@ from __future__ import annotations
 from enum import IntEnum, IntFlag
 from functools import reduce
 from operator import or_
-from typing import Final, Self, SupportsIndex, TypeVar
+from typing import Final, Self, TypeVar
 
 __all__ = ("OpenEnum", "WireFlag")
 
@@ -28,7 +28,7 @@ class OpenEnum(IntEnum):
             return None
         return _unregistered(cls, value, f"UNKNOWN_0x{value:02x}")
 
-    def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[type[Self], tuple[int]]:
+    def __reduce_ex__(self, protocol: object) -> tuple[type[Self], tuple[int]]:
         """Pickle by value: some versions of Python pickle by name, which an unknown member does not have."""
         return type(self), (self._value_,)
 
@@ -48,7 +48,7 @@ class WireFlag(IntFlag):
             names.append(hex(unknown))
         return _unregistered(cls, value, "|".join(names) or None)
 
-    def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[type[Self], tuple[int]]:
+    def __reduce_ex__(self, protocol: object) -> tuple[type[Self], tuple[int]]:
         """Pickle by value: some versions of Python pickle by name, which a combination does not have."""
         return type(self), (self._value_,)
 

@@ -29,7 +29,7 @@ from pytio.wire.derive.source import (
 )
 from pytio.wire.derive.tables import Counted, members
 from pytio.wire.enums import OpenEnum, WireFlag
-from pytio.wire.expressions import Condition, Linear, Scope, Symbol
+from pytio.wire.expressions import Condition, Expression, Linear, Scope, Symbol
 from pytio.wire.fields import Field, bit_places, bit_runs, run_size
 from pytio.wire.vocabulary import (
     Array,
@@ -152,6 +152,10 @@ class _Writing:
     def _whole(self, value: str) -> str:
         return f"{self._source.constant(int.__index__, 'whole')}({value})"
 
+    def _decision(self, expression: Expression) -> str:
+        """Return what stands for an expression that decides: adding nothing tells a number from a stranger's object."""
+        return expression.source(lambda symbol: f"{self._names.symbol(symbol)} + 0", self._source.constant)
+
     def _constant(self, field: Field) -> None:
         value, word = field.constant, field.type
         integer = integer_of(word)
@@ -178,10 +182,10 @@ class _Writing:
         """Return the condition; a given fact that no size has said is learned from the first field it governs."""
         names = [symbol.name for symbol in when.symbols() if symbol.scope is Scope.GIVEN]
         if not names:
-            return self._names.expression(when)
+            return self._decision(when)
         ours = tuple(test for test in when.tests if all(s.scope is Scope.THIS for s in test[0].symbols()))
         holds = self._source.fresh("h")
-        self._source.line(f"{holds} = {self._names.expression(Condition(ours)) if ours else 'True'}")
+        self._source.line(f"{holds} = {self._decision(Condition(ours)) if ours else 'True'}")
         with self._source.block(f"if {holds}"):
             for name in names:
                 with self._source.block(f"if q_{name} is None or g_{name} is not None"):
@@ -290,7 +294,7 @@ class _Writing:
         else:
             for symbol in facts:
                 self._source.surprise(f"g_{symbol.name} is None")
-            self._source.surprise(f"{measured} != {self._names.expression(size)}")
+            self._source.surprise(f"{measured} != {self._decision(size)}")
 
     def _learn(self, size: Linear, fact: Symbol, measured: str) -> None:
         name, factor = self._facts[fact.name], dict(size.terms)[fact]
@@ -369,7 +373,7 @@ class _Writing:
 
     def _switch(self, word: Switch, value: str) -> None:
         chosen, written = self._source.fresh("s"), self._source.fresh("w")
-        self._source.line(f"{chosen} = {self._names.expression(word.field)}")
+        self._source.line(f"{chosen} = {self._decision(word.field)}")
         integer = shared_integer(word)
         if integer is not None and not any(isinstance(arm, Code) for _, arm in grouped(word)):
             if word.default is None:
