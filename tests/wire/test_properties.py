@@ -96,8 +96,21 @@ def test_any_bytes_parse_or_raise_the_layers_error(cls: type[WireStruct], exampl
     check(property_, examples)
 
 
+class Number:
+    """Something that stands for an integer exactly, and equals none: ``struct`` takes it, a comparison does not."""
+
+    def __init__(self, value: int) -> None:
+        self._value = value
+
+    def __index__(self) -> int:
+        return self._value
+
+    def __int__(self) -> int:
+        return self._value
+
+
 STRANGE: list[Any] = [
-    *(None, -1, 0, 1, 7, 255, 256, 1 << 32, 1 << 64, -(1 << 63), True, 1.0, 0.5, "", "ab"),
+    *(None, -1, 0, 1, 7, 255, 256, 1 << 32, 1 << 64, -(1 << 63), True, 1.0, 0.5, "", "ab", Number(1), Number(300)),
     *(b"", b"a", bytes(300), bytearray(b"ab"), memoryview(b"ab"), (), (0,), (0, 1), [0], (None,), (b"a", b""), {}),
     *((1.0,), ("a",), (-1,), (256, 1), samples.Point(), samples.Label(), (samples.Point(),), samples.Fruit(200)),
 ]

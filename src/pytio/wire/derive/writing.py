@@ -294,7 +294,8 @@ class _Writing:
         else:
             for symbol in facts:
                 self._source.surprise(f"g_{symbol.name} is None")
-            self._source.surprise(f"{measured} != {self._decision(size)}")
+            expected = self._names.expression(size) if isinstance(size, Linear) else self._decision(size)
+            self._source.surprise(f"{measured} != {expected}")
 
     def _learn(self, size: Linear, fact: Symbol, measured: str) -> None:
         name, factor = self._facts[fact.name], dict(size.terms)[fact]
