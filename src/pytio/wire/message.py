@@ -100,7 +100,7 @@ class WireStruct:
             TypeError: ``data`` is not bytes, or ``given`` lacks a name, or has one too many.
         """
         raw = data if type(data) is bytes else _taken(cls, data)
-        if given.keys() != cls.GIVEN:
+        if (given or cls.GIVEN) and given.keys() != cls.GIVEN:
             _misused(cls, given)
         try:
             parsed: Self
@@ -122,7 +122,7 @@ class WireStruct:
             TypeError: ``data`` is not bytes, or ``given`` lacks a name, or has one too many.
         """
         raw = data if type(data) is bytes else _taken(cls, data)
-        if given.keys() != cls.GIVEN:
+        if (given or cls.GIVEN) and given.keys() != cls.GIVEN:
             _misused(cls, given)
         try:
             parsed: tuple[Self, int] = cls._READ(raw, given)

@@ -8,8 +8,7 @@ variable plus a known number, so that most offsets cost nothing.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
@@ -327,50 +326,65 @@ class _Reading:
     def _even_elements(self, word: Array[Any], size: int, target: str) -> None:
         """Elements of one size."""
         element = word.element
-        count, stop = self._extent(word.count, size)
-        start = self.place.offset
+        integer = integer_of(element)
+        code = struct_code(integer) if integer is not None and not _is_octet(element) else None
+        self.flush()
+        count, stop = self._extent(word.count, size, is_checked=code is None)
+        start, data = self.place.offset, self.place.data
         if _is_octet(element) or _is_shared(element):
-            self._source.line(f"{target} = tuple({self._mapped(element, f'{self.place.data}[{start}:{stop}]')})")
-        elif (integer := integer_of(element)) and (code := struct_code(integer)):
+            self._source.line(f"{target} = tuple({self._mapped(element, f'{data}[{start}:{stop}]')})")
+        elif code is not None and integer is not None:  # which checks the size by itself
             table = self._source.constant(Counted(order_of(integer), code, "unpack_from"), f"{code}s")
-            numbers = f"{table}[{count}]({self.place.data}, {start})"
+            numbers = f"{table}[{count}]({data}, {start})"
             mapped = self._mapped(element, numbers)
             self._source.line(f"{target} = {numbers if mapped is numbers else f'tuple({mapped})'}")
         elif isinstance(element, Bytes):
-            items = f"[{self.place.data}[i:i + {size}] for i in range({start}, {stop}, {size})]"
+            items = f"[{data}[i:i + {size}] for i in range({start}, {stop}, {size})]"
             self._source.line(f"{target} = tuple({items})")
         else:
-            with self._loop(target, f"range({start}, {stop}, {size})") as items:
-                item = self._value(element)
-                self.flush()
-                self._source.line(f"{items}.append({item})")
+            self._even_loop(element, size, stop, target)
         self.place.move(stop)
 
-    def _extent(self, count: Size, size: int) -> tuple[str, str]:
+    def _extent(self, count: Size, size: int, *, is_checked: bool) -> tuple[str, str]:
         """Return how many elements of ``size`` bytes there are, and the variable that holds where they stop."""
-        self.flush()
         if isinstance(count, Rest):
             left = f"({self.place.end} - ({self.place.offset}))"
             if size > 1:
                 self._source.surprise(f"{left} % {size}")
             return f"{left} // {size}", self.place.end
-        if isinstance(count, int):
-            return str(count), self._stop(count * size)
-        number = self._source.fresh("n")
-        self._source.line(f"{number} = {self._names.expression(count)}")
+        number = str(count) if isinstance(count, int) else self._names.expression(count)
+        if isinstance(count, Expression) and not number.isidentifier():
+            variable = self._source.fresh("n")
+            self._source.line(f"{variable} = {number}")
+            number = variable
         stop = self._source.fresh("e")
         self._source.line(f"{stop} = {self.place.offset} + {number} * {size}")
-        self._check_stop(stop, is_natural(count, self._fields))
+        if is_checked:
+            self._check_stop(stop, isinstance(count, int) or is_natural(count, self._fields))
         return number, stop
 
-    @contextmanager
-    def _loop(self, target: str, counter: str) -> Iterator[str]:
-        """Open a loop over the offsets of elements; yield the list that gathers them."""
+    def _even_loop(self, element: WireType[Any], size: int, stop: str, target: str) -> None:
+        """A loop; elements that are one run each are unpacked by one iterator."""
         items, cursor = self._source.fresh("items"), self._source.fresh("o")
         self._source.line(f"{items} = []")
         outer, self.place = self.place, attrs.evolve(self.place, cursor=cursor, base=cursor, add=0)
-        with self._source.block(f"for {cursor} in {counter}"):
-            yield items
+        with self._source.block_to_name() as name:
+            item = self._value(element)
+            run = self._run
+            if self.place.offset == cursor and run.codes:
+                self._run = _Run()
+                values = [self._source.fresh("v") if "." in value else value for value in run.targets]
+                for value, variable in zip(run.targets, values, strict=True):
+                    if value != variable:
+                        self._source.line(f"{value} = {variable}")
+                for line in run.after:
+                    self._source.line(line)
+                unpack = self._source.constant(struct.Struct(run.format).iter_unpack, "unpack")
+                name(f"for {', '.join(values)}, in {unpack}({outer.data}[{outer.offset}:{stop}])")
+            else:
+                self.flush()
+                name(f"for {cursor} in range({outer.offset}, {stop}, {size})")
+            self._source.line(f"{items}.append({item})")
         self.place = outer
         self._source.line(f"{target} = tuple({items})")
 

@@ -59,6 +59,19 @@ class Source:
             self.line("pass")
         self._depth -= 1
 
+    @contextmanager
+    def block_to_name(self) -> Iterator[Callable[[str], None]]:
+        """Open a block whose header is known only when its lines are; call what is yielded with it."""
+        position, indent = len(self._lines), "    " * self._depth
+        self._lines.append("")
+        self._depth += 1
+
+        def name(header: str) -> None:
+            self._lines[position] = f"{indent}{header}:"
+
+        yield name
+        self._depth -= 1
+
     def fresh(self, prefix: str) -> str:
         """Return a name that nothing has yet."""
         self._names += 1

@@ -66,7 +66,7 @@ class Counted(dict[int, Callable[..., Any]]):
         self._order, self._code, self._method = order, code, method
 
     def __missing__(self, count: int) -> Callable[..., Any]:
-        call: Callable[..., Any] = getattr(struct.Struct(f"{self._order}{count}{self._code}"), self._method)
+        call: Callable[..., Any] = getattr(struct.Struct(f"{self._order}{count:d}{self._code}"), self._method)
         if len(self) < _UNKNOWN_KEPT:
             self[count] = call
         return call
