@@ -17,7 +17,8 @@ from pytio.wire import WireStruct
 from pytio.wire.derive.reading import make_reader
 from pytio.wire.derive.writing import make_writer
 from tests.bench.plain_construct import plain
-from tests.bench.reference_unit import by_construct
+from tests.bench.reference_unit import by_construct, by_hand
+from tests.bench.reference_unit.by_others import CODECS
 from tests.bench.reference_unit.by_pytio import Unit
 from tests.bench.reference_unit.sample import DATA
 from tests.conftest import Bench
@@ -26,14 +27,26 @@ from tests.test_vectors import VALID, load
 
 def test_decode_the_unit(bench: Bench) -> None:
     bench("construct", lambda: by_construct.UNIT.parse(DATA))
+    bench("struct by hand", lambda: by_hand.decode(DATA))
     bench("pytio", lambda: Unit.parse(DATA))
 
 
 def test_encode_the_unit(bench: Bench) -> None:
-    container, unit = by_construct.UNIT.parse(DATA), Unit.parse(DATA)
-    assert by_construct.UNIT.build(container) == unit.build() == DATA
+    container, plainly, unit = by_construct.UNIT.parse(DATA), by_hand.decode(DATA), Unit.parse(DATA)
+    assert by_construct.UNIT.build(container) == by_hand.encode(plainly) == unit.build() == DATA
     bench("construct", lambda: by_construct.UNIT.build(container))
+    bench("struct by hand", lambda: by_hand.encode(plainly))
     bench("pytio", unit.build)
+
+
+@pytest.mark.parametrize("package", sorted(CODECS))
+def test_the_unit_in_other_packages(bench: Bench, package: str) -> None:
+    pytest.importorskip(package, reason=f"{package} is not installed, and need not be")
+    decode, encode = CODECS[package]()
+    unit = decode(DATA)
+    assert encode(unit) == DATA
+    bench("decode", lambda: decode(DATA))
+    bench("encode", lambda: encode(unit))
 
 
 def test_refuse_the_unit_cut_short(bench: Bench) -> None:
