@@ -12,7 +12,7 @@ from construct import Construct, ConstructError, Container, Subconstruct
 if TYPE_CHECKING:
     from pytio.wire.fields import Field
 
-__all__ = ("Located", "Span", "TroubleError", "Window", "naming", "take")
+__all__ = ("Located", "Span", "TroubleError", "Window", "blame", "take")
 
 
 class Window(io.BytesIO):
@@ -21,6 +21,7 @@ class Window(io.BytesIO):
     def __init__(self, data: bytes = b"", base: int = 0) -> None:
         super().__init__(data)
         self._base = base
+        self._size = len(data)
 
     def tell(self) -> int:
         """Return the position, counted from the start of the whole message."""
@@ -28,7 +29,7 @@ class Window(io.BytesIO):
 
     def left(self) -> int:
         """Return how many bytes are left to read."""
-        return self.getbuffer().nbytes - super().tell()
+        return self._size - super().tell()
 
 
 class TroubleError(ConstructError):
@@ -69,43 +70,38 @@ class Located(Subconstruct):
 
     def _parse(self, stream: Window, context: Container, path: str) -> Any:
         start = stream.tell()
-        trace: list[Span | None] | None = context._params.get("_trace")
-        index = depth = 0
-        if trace is not None and self._label is not None:
-            index, depth = len(trace), context._params["_depth"]
-            trace.append(None)
-            context._params["_depth"] = depth + 1
-        with naming(self._label, self.subcon, stream, start):
-            value = self.subcon._parsereport(stream, context, path)
-        if trace is not None and self._label is not None:
-            trace[index] = Span(depth, self._label, start, stream.tell(), value, self._field)
-            context._params["_depth"] = depth
+        try:
+            if self._label is not None and "_trace" in context._params:
+                return self._traced(stream, context, path)
+            return self.subcon._parsereport(stream, context, path)
+        except ConstructError as error:
+            raise blame(error, self._label, start) from None
+
+    def _traced(self, stream: Window, context: Container, path: str) -> Any:
+        trace: list[Span | None] = context._params["_trace"]
+        start, index, depth = stream.tell(), len(trace), context._params["_depth"]
+        trace.append(None)  # outer structures come before their fields
+        context._params["_depth"] = depth + 1
+        value = self.subcon._parsereport(stream, context, path)
+        assert self._label is not None
+        trace[index] = Span(depth, self._label, start, stream.tell(), value, self._field)
+        context._params["_depth"] = depth
         return value
 
     def _build(self, obj: Any, stream: Window, context: Container, path: str) -> Any:
-        with naming(self._label, self.subcon, stream, stream.tell()):
+        start = stream.tell()
+        try:
             return self.subcon._build(obj, stream, context, path)
+        except ConstructError as error:
+            raise blame(error, self._label, start) from None
 
 
-class naming:  # noqa: N801  # used as a statement
-    """Prefix the field's name to the path of trouble, and translate construct's own errors."""
-
-    def __init__(self, label: str | None, subcon: Construct, stream: Window, start: int) -> None:
-        self._label, self._subcon, self._stream, self._start = label, subcon, stream, start
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
-        if not isinstance(error, ConstructError):
-            return
-        trouble = error if isinstance(error, TroubleError) else TroubleError(self._reason(error), self._start)
-        if self._label is not None:
-            trouble.path.insert(0, self._label)
-        if trouble is not error:
-            raise trouble from error
-
-    def _reason(self, error: ConstructError) -> str:
-        return str(error).partition("\n")[2] or str(error)
+def blame(error: ConstructError, label: str | None, start: int) -> TroubleError:
+    """Return the trouble that an error is, with one more name in front of its path."""
+    trouble = error if isinstance(error, TroubleError) else TroubleError(str(error), start)
+    if label is not None:
+        trouble.path.insert(0, label)
+    return trouble
 
 
 def take(stream: Window, size: int) -> bytes:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from construct import Construct, Container, Struct, Subconstruct
 
 from pytio.wire.fields import Field, bit_places, bit_runs, run_size
-from pytio.wire.location import Located, Span, TroubleError, Window, naming, take
+from pytio.wire.location import Located, Span, TroubleError, Window, blame, take
 from pytio.wire.vocabulary import Bits
 from pytio.wire.words import Constant, Present, member, to_construct, whole
 
@@ -88,38 +88,46 @@ class _BitRun(Construct):
     def _parse(self, stream: Window, context: Container, path: str) -> dict[str, Any]:
         start = stream.tell()
         trace: list[Span] | None = context._params.get("_trace")
-        with naming(self._places[0][0].name, self, stream, start):
-            raw = int.from_bytes(take(stream, self._size), self._order)
+        name = self._places[0][0].name
         values = {}
-        for field, bits, low in self._places:
-            value: Any = (raw >> low) & ((1 << bits.width) - 1)
-            with naming(field.name, self, stream, start):
-                if bits.enum is not None:
-                    value = member(bits.enum, value, start)
-                if field.constant is not None and value != field.constant:
-                    raise TroubleError(f"{value!r} is not {field.constant!r}", start)
-            values[field.name] = value
-            if trace is not None:
-                depth = context._params["_depth"]
-                top = low + bits.width - 1
-                trace.append(Span(depth, field.name, start, start + self._size, value, field, (top, low)))
+        try:
+            raw = int.from_bytes(take(stream, self._size), self._order)
+            for field, bits, low in self._places:
+                name = field.name
+                values[name] = self._member(field, bits, raw >> low & (1 << bits.width) - 1, start)
+                if trace is not None:
+                    depth, places = context._params["_depth"], (low + bits.width - 1, low)
+                    trace.append(Span(depth, name, start, start + self._size, values[name], field, places))
+        except TroubleError as error:
+            raise blame(error, name, start) from None
         context.update(values)
         return values
 
+    def _member(self, field: Field, bits: Bits[Any], value: Any, start: int) -> Any:
+        if bits.enum is not None:
+            value = member(bits.enum, value, start)
+        if field.constant is not None and value != field.constant:
+            raise TroubleError(f"{value!r} is not {field.constant!r}", start)
+        return value
+
     def _build(self, obj: dict[str, Any], stream: Window, context: Container, path: str) -> Any:
-        raw = 0
+        raw, start = 0, stream.tell()
         for field, bits, low in self._places:
-            value = obj[field.name]
-            with naming(field.name, self, stream, stream.tell()):
-                value = whole(value, "an integer", stream.tell())
-                if not 0 <= value < 1 << bits.width:
-                    plural = "bit" if bits.width == 1 else "bits"
-                    raise TroubleError(f"{value} does not fit in {bits.width} {plural}", stream.tell())
-                if bits.enum is not None and bits.enum is not bool:
-                    member(bits.enum, value, stream.tell())
-            raw |= value << low
+            try:
+                raw |= self._checked(bits, obj[field.name], start) << low
+            except TroubleError as error:
+                raise blame(error, field.name, start) from None
         stream.write(raw.to_bytes(self._size, self._order))
         return obj
+
+    def _checked(self, bits: Bits[Any], value: Any, start: int) -> int:
+        number = whole(value, "an integer", start)
+        if not 0 <= number < 1 << bits.width:
+            plural = "bit" if bits.width == 1 else "bits"
+            raise TroubleError(f"{number} does not fit in {bits.width} {plural}", start)
+        if bits.enum is not None and bits.enum is not bool:
+            member(bits.enum, number, start)
+        return number
 
     def _sizeof(self, context: Container, path: str) -> int:
         return self._size
