@@ -100,7 +100,7 @@ class WireStruct:
             TypeError: ``data`` is not bytes, or ``given`` lacks a name, or has one too many.
         """
         raw = data if type(data) is bytes else _taken(cls, data)
-        if (given or cls.GIVEN) and given.keys() != cls.GIVEN:
+        if given and given.keys() != cls.GIVEN:  # none at all is a surprise to a reader that needs some
             _misused(cls, given)
         try:
             parsed: Self
@@ -122,7 +122,7 @@ class WireStruct:
             TypeError: ``data`` is not bytes, or ``given`` lacks a name, or has one too many.
         """
         raw = data if type(data) is bytes else _taken(cls, data)
-        if (given or cls.GIVEN) and given.keys() != cls.GIVEN:
+        if given and given.keys() != cls.GIVEN:
             _misused(cls, given)
         try:
             parsed: tuple[Self, int] = cls._READ(raw, given)
@@ -133,6 +133,8 @@ class WireStruct:
     @classmethod
     def _explain(cls, raw: bytes, given: dict[str, int]) -> tuple[Self, int]:
         """Parse with construct, which is slow and says exactly what is wrong."""
+        if given.keys() != cls.GIVEN:
+            _misused(cls, given)
         from pytio.wire.location import TroubleError, Window  # noqa: PLC0415  loads construct
 
         window = Window(raw)

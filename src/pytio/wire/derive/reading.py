@@ -184,6 +184,10 @@ class _Reading:
             raw = self._source.fresh("v")
             self._number(word.integer, raw)
             self._names.set(field, raw)
+            if field.constant is not None:  # of the only value there is, the meaning is known
+                self._check_later(f"{raw} != {int(field.constant)}")
+                self._later(f"{target} = {self._source.constant(members(word.enum)[int(field.constant)])}")
+                return raw
             self._later(self._meaning(word, raw, target))
         else:
             raw = None
@@ -191,7 +195,7 @@ class _Reading:
             whole = self._source.constant(int.__index__, "whole")
             self._names.set(field, f"{whole}({target})" if has_flags(word) else target)
         if field.constant is not None:
-            self._check_later(f"{raw or target} != {self._literal(field.constant)}")
+            self._check_later(f"{target} != {self._literal(field.constant)}")
         return raw
 
     def _optional(self, field: Field, when: Condition, target: str) -> None:

@@ -110,7 +110,7 @@ class Source:
 
     def text(self) -> str:
         """Return the source."""
-        return "\n".join(self._lines) + "\n"
+        return "\n".join(self._lines)
 
     def function(self, name: str, title: str) -> Callable[..., Any]:
         """Compile, and return the function called ``name``; tracebacks show its lines under ``title``."""
