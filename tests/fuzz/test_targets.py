@@ -14,7 +14,7 @@ from tests.fuzz.targets import TARGETS, feature, run
 from tests.strategies import all_messages
 from tests.wire.samples import Facts, Label
 
-ROUNDS = [60, pytest.param(int(os.environ.get("PYTIO_SOAK", "10000")), marks=pytest.mark.soak)]
+ROUNDS = [60, pytest.param(int(os.environ.get("PYTIO_SOAK", "10000")) // 5, marks=pytest.mark.soak)]
 
 
 @pytest.mark.parametrize("rounds", ROUNDS)

@@ -129,3 +129,29 @@ def test_a_length_without_what_it_measures_is_zero() -> None:
 
 def test_lengths_fill_themselves_in_the_order_of_their_needs() -> None:
     check_wire(Total, b"\x09\x02\x02ab\x01\x00\x02\x00", Total(name=b"ab", items=(1, 2)))
+
+
+@message
+class Shared(WireStruct):
+    """One length for either of two fields, and for either of two arms."""
+
+    kind: int = wire(Byte)
+    size: int = wire(Byte, default=AUTO)
+    first: bytes | None = wire(Bytes(this.size), when=this.kind == 1, default=None)
+    second: bytes | None = wire(Bytes(this.size), when=this.kind == 2, default=None)
+    count: int = wire(Byte, default=AUTO)
+    body: bytes | tuple[int, ...] = wire(
+        Switch(this.kind, {1: Bytes(this.count), 2: Array(this.count, U16), 3: Bytes(0)}), default=b""
+    )
+
+
+def test_a_length_follows_whichever_of_its_fields_is_there() -> None:
+    check_wire(Shared, b"\x01\x02ab\x01x", Shared(kind=1, first=b"ab", body=b"x"))
+    check_wire(Shared, b"\x02\x03abc\x01\x05\x00", Shared(kind=2, second=b"abc", body=(5,)))
+    check_wire(Shared, b"\x03\x00\x00", Shared(kind=3))
+
+
+def test_a_switch_without_an_arm_for_the_value_leaves_its_length_alone() -> None:
+    assert Shared(kind=9, body=b"abc").count == 0
+    with pytest.raises(EncodeError, match="no layout is known for kind 0x9"):
+        Shared(kind=9).build()

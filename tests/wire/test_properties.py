@@ -13,17 +13,17 @@ from hypothesis import strategies as st
 from pytio.errors import DecodeError
 from pytio.wire import WireStruct
 from tests.strategies import all_messages, damaged, messages
-from tests.wire import samples, test_automatic
+from tests.wire import samples, test_automatic, test_vocabulary
 from tests.wire.agreement import check_building, check_parsing, shape
 
 LOCAL = [
     value
-    for module in (samples, test_automatic)
+    for module in (samples, test_automatic, test_vocabulary)
     for value in vars(module).values()
     if isinstance(value, type) and issubclass(value, WireStruct) and value.FIELDS
 ]
 CLASSES = [*dict.fromkeys(LOCAL), *all_messages()]
-EXAMPLES = [6, pytest.param(max(int(os.environ.get("PYTIO_SOAK", "10000")) // 20, 6), marks=pytest.mark.soak)]
+EXAMPLES = [6, pytest.param(max(int(os.environ.get("PYTIO_SOAK", "10000")) // 50, 6), marks=pytest.mark.soak)]
 
 every_message = pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: f"{cls.__module__}.{cls.__name__}")
 as_often = pytest.mark.parametrize("examples", EXAMPLES)

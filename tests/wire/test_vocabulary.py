@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pytio.errors import DecodeError
+from pytio.errors import DecodeError, EncodeError
+from pytio.wire import Byte, Bytes, WireStruct, computed, given, message, this, wire
 from tests.checks import check_refused, check_wire
 from tests.wire.samples import (
     Arrays,
@@ -25,6 +26,7 @@ from tests.wire.samples import (
     Point,
     Presence,
     Records,
+    SampleDecodeError,
     Tail,
 )
 
@@ -261,3 +263,36 @@ def test_a_switch_without_default_refuses_other_values() -> None:
     error = check_refused(Choice, b"\x7f\x83?", 3, "no layout is known for color 0x83")
     assert error.path == "Choice.strict"
     assert isinstance(error, DecodeError)
+
+
+@message
+class Tabled(WireStruct, errors=SampleDecodeError):
+    """Bytes whose size a table knows, for some codes."""
+
+    code: int = wire(Byte)
+    data: bytes = wire(Bytes(computed(lambda code: {1: 2, 2: -1}[code], this.code)))
+
+
+def test_a_function_that_knows_no_size_is_an_error_of_the_data() -> None:
+    check_wire(Tabled, b"\x01ab", Tabled(code=1, data=b"ab"))
+    assert check_refused(Tabled, b"\x03ab", 1, "no size is known").path == "Tabled.data"
+    assert check_refused(Tabled, b"\x02ab", 1, "size -1 is negative").path == "Tabled.data"
+    with pytest.raises(EncodeError, match="no size is known"):
+        Tabled(code=3, data=b"").build()
+
+
+@message
+class Remainder(WireStruct, errors=SampleDecodeError):
+    """Bytes that a given size leaves."""
+
+    size: int = wire(Byte)
+    data: bytes = wire(Bytes(this.size - given.digest * 2))
+
+
+def test_a_given_size_is_learned_from_what_it_leaves() -> None:
+    remainder = Remainder(size=9, data=b"abc")
+    assert remainder.build() == b"\x09abc"
+    assert remainder.given() == {"digest": 3}
+    for size, reason in ((1, "digest would be -1"), (4, "3 is not a possible value")):
+        with pytest.raises(EncodeError, match=reason):
+            Remainder(size=size, data=b"abc").build()

@@ -104,7 +104,7 @@ def _solved(instance: WireStruct, length: Length) -> int | None:
     word = _arm(length.measured.type, _siblings(instance))
     expression = length.expression
     sized = next((inner for inner in inner_words(word) if size_expression(inner) is expression), None)
-    if sized is None:
+    if sized is None or isinstance(word, Switch):  # another arm, or none for this value
         return None
     measured = _bytes_of(sized.element, value, instance) if isinstance(sized, Within) else len(value)
     return solve(expression, Symbol(Scope.THIS, length.name), measured, lambda symbol: _lookup(instance, symbol))
