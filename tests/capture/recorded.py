@@ -44,7 +44,7 @@ def reference(name: str) -> list[list[Any]]:
     return rows
 
 
-def secrets(name: str) -> dict[str, list[bytes]]:
+def secrets(name: str) -> dict[str, Any]:
     """Return the secrets, as `open_capture` takes them."""
     return {kind: [bytes.fromhex(secret) for secret in log(name)[kind]] for kind in ("psk", "dhe_secret")}
 

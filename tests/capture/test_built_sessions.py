@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,7 +29,7 @@ every_route = pytest.mark.parametrize("route", ROUTES)
 either = pytest.mark.parametrize
 
 
-def opened(path: Path, route: Route, **secrets: list[bytes]) -> Trace:
+def opened(path: Path, route: Route, **secrets: Any) -> Trace:
     """Write what went over a route, and open it."""
     return open_capture(write(path / "built.pcap", route.frames, route.link_type), **secrets)
 

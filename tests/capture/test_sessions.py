@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -123,7 +124,9 @@ def test_without_secrets(name: str) -> None:
 
 @every_session
 def test_wrong_secrets_open_nothing(name: str) -> None:
-    wrong = {kind: [bytes(byte ^ 1 for byte in secret) for secret in given] for kind, given in secrets(name).items()}
+    wrong: dict[str, Any] = {}
+    for kind, given in secrets(name).items():
+        wrong[kind] = [bytes(byte ^ 1 for byte in secret) for secret in given]
     assert [*open_capture(path(name), **wrong)] == [*open_capture(path(name))]
 
 
@@ -153,7 +156,9 @@ def orders(given: list[bytes]) -> list[list[bytes]]:
 def test_each_secret_alone_opens_its_own_sessions(name: str) -> None:
     given = secrets(name)
     found: list[set[int]] = []
-    for trace in (open_capture(path(name), **{kind: [secret]}) for kind in given for secret in given[kind]):
+    alone: list[dict[str, Any]] = [{kind: [secret]} for kind in given for secret in given[kind]]
+    for one in alone:
+        trace = open_capture(path(name), **one)
         found.append({record.number for record in trace if record.is_decrypted})
         assert found[-1]
     everything = {record.number for record in records(name) if record.is_decrypted}

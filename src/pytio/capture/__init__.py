@@ -4,7 +4,22 @@
 """
 
 from pytio.capture.frames import Frame, LinkType, Problem
+from pytio.capture.keylog import KeyLog, KeyLogEntry
+from pytio.capture.pcapng import PcapngWriter
 from pytio.capture.records import Check, Direction, Layer, Record
 from pytio.capture.trace import Trace, open_capture
 
-__all__ = ("Check", "Direction", "Frame", "Layer", "LinkType", "Problem", "Record", "Trace", "open_capture")
+__all__ = (
+    "Check",
+    "Direction",
+    "Frame",
+    "KeyLog",
+    "KeyLogEntry",
+    "Layer",
+    "LinkType",
+    "PcapngWriter",
+    "Problem",
+    "Record",
+    "Trace",
+    "open_capture",
+)

@@ -15,6 +15,7 @@ import attrs
 from pytio.capture import vendor
 from pytio.capture.chains import ChainStore
 from pytio.capture.draft import Draft
+from pytio.capture.keylog import session_key
 from pytio.capture.reassembly import ChunkTransfer, LostChunkError
 from pytio.capture.records import Direction, Layer
 from pytio.capture.secrets import SecretKind, SecretStore
@@ -317,8 +318,8 @@ class Conversation:
         )
         self._report("KEY_EXCHANGE_RSP signature", transcript.exchange_signature(), draft)
         kind = SecretKind.KEM if self.negotiated.kem else SecretKind.DHE
-        session = self._start(draft, kind, request.message.req_session_id, message, transcript)
-        if chain is None and session.keys is not None:
+        session = self._start(draft, kind, request.message, message, transcript)
+        if chain is None and session.keys is not None and not session.keys.do_without_transcript():
             draft.notes.append(f"the session cannot be followed: the certificate chain of slot {slot} is not known")
             session.keys = None
 
@@ -334,7 +335,7 @@ class Conversation:
             response=said.piece("K"),
             verify_size=len(message.responder_verify_data),
         )
-        session = self._start(draft, SecretKind.PSK, request.message.req_session_id, message, transcript)
+        session = self._start(draft, SecretKind.PSK, request.message, message, transcript)
         if not self.negotiated.has_psk_finish and session.keys is not None:
             session.keys.establish()
 
@@ -342,12 +343,12 @@ class Conversation:
         self,
         draft: Draft,
         kind: SecretKind,
-        req_id: int,
+        request: KeyExchange | PskExchange,
         response: KeyExchangeRsp | PskExchangeRsp,
         transcript: SessionTranscript,
     ) -> Session:
         assert self.negotiated is not None
-        session_id = response.rsp_session_id << _RSP_SESSION_ID_SHIFT | req_id
+        session_id = response.rsp_session_id << _RSP_SESSION_ID_SHIFT | request.req_session_id
         session = Session(session_id, None)
         self.sessions[session_id] = self._newest = session
         session.keys = SessionKeys(
@@ -355,6 +356,7 @@ class Conversation:
             self.negotiated.key_schedule(),
             transcript,
             self._secrets,
+            key=session_key(request.random_data if isinstance(request, KeyExchange) else request.requester_context),
             protection=Protection.ENCRYPT_AND_MAC if self.negotiated.is_encrypted else Protection.MAC_ONLY,
             orders=sequence_orders(selected_secured_version(response.opaque_data) or 0),
         )

@@ -13,7 +13,8 @@ import attrs
 from pytio import doe
 from pytio.capture.conversation import Conversation, Session, Signed, is_request
 from pytio.capture.draft import Draft
-from pytio.capture.frames import Frame, LinkType
+from pytio.capture.frames import Carrier, Frame, Framing, LinkType
+from pytio.capture.packets import PACKET_LINK_TYPES
 from pytio.capture.records import Direction, Layer, Record
 from pytio.capture.secrets import SecretStore
 from pytio.capture.session_keys import SessionKeys
@@ -30,11 +31,28 @@ from pytio.spdm.secured import (
     RecordTransport,
 )
 from pytio.transports.mctp import MctpMessage, MctpMessageType, MctpPacket
+from pytio.transports.platform_socket import (
+    CLIENT_HELLO,
+    SERVER_HELLO,
+    PlatformCommand,
+    PlatformFrame,
+    PlatformTransport,
+)
+from pytio.transports.tcp import TcpFrame, TcpHeader, TcpMessageType
 
 __all__ = ("Dissector",)
 
 _SEQUENCES: Final = 4  # MCTP counts the packets of a message in two bits
 _DOE_PADDING: Final = BYTES_PER_DW - 1
+_TCP_HEADER_BYTES: Final = TcpHeader.minimum_size()
+_GREETINGS: Final = {CLIENT_HELLO: Direction.REQUEST, SERVER_HELLO: Direction.RESPONSE}
+_PLATFORM_TRANSPORTS: Final = {
+    PlatformTransport.NONE: "none",
+    PlatformTransport.MCTP: RecordTransport.MCTP.value,
+    PlatformTransport.PCI_DOE: RecordTransport.PCI_DOE.value,
+    PlatformTransport.TCP: RecordTransport.TCP.value,
+}
+_Sender = tuple[Hashable, int]  # a TCP connection, and which of its ends
 
 
 @attrs.define(eq=False)
@@ -43,6 +61,7 @@ class _Flow:
 
     conversation: Conversation
     awaits_discovery_response: bool = False
+    requester: int | None = None  # of a TCP connection: which end was seen to ask
 
 
 class Dissector:
@@ -60,8 +79,16 @@ class Dissector:
         draft = Draft(frame)
         if len(frame.data) < frame.original_size and frame.problem is None:
             draft.notes.append(f"{len(frame.data)} of {frame.original_size} bytes were captured")
+        if frame.comment is not None:
+            draft.notes.append(f"comment: {frame.comment}")
+        draft.notes += frame.notes
+        if frame.carrier is not None:
+            self._framed(draft, frame.carrier)
+            return draft.finish()
         reader = self._READERS.get(frame.link_type)
-        if reader is None:
+        if reader is None and frame.link_type in PACKET_LINK_TYPES:
+            pass  # a packet that carries nothing for us
+        elif reader is None:
             draft.notes.append(f"link type {int(frame.link_type)} ({frame.link_type.name}) is not read")
         elif frame.problem is None:
             reader(self, draft)
@@ -75,17 +102,19 @@ class Dissector:
     # DOE
 
     def _doe(self, draft: Draft) -> None:
+        self._data_object(draft, draft.frame.data, 0, (draft.frame.interface, "doe"))
+
+    def _data_object(self, draft: Draft, data: bytes, base: int, place: Hashable) -> None:
         draft.transport = RecordTransport.PCI_DOE.value
-        data = draft.frame.data
-        flow = self._flow((draft.frame.interface, "doe"))
+        flow = self._flow(place)
         try:
             data_object = doe.DataObject.parse(data)
         except DecodeError as error:
             draft.add(Layer("doe", data, None, {}, doe.DataObject.NAME))
-            draft.fail(error, 0)
+            draft.fail(error, base)
             return
         draft.add(Layer("doe", data, data_object, {}, data_object.NAME))
-        base = len(data) - len(data_object.payload)
+        base += len(data) - len(data_object.payload)
         if data_object.vendor_id != doe.VendorId.PCI_SIG:
             draft.notes.append(f"data objects of vendor {int(data_object.vendor_id):#06x} are not read")
             return
@@ -93,18 +122,18 @@ class Dissector:
         if kind == doe.DataObjectType.DISCOVERY:
             self._discovery(draft, flow, data_object.payload, base)
         elif kind in (doe.DataObjectType.CMA_SPDM, doe.DataObjectType.CMA_SPDM_WITH_CONNECTION_ID):
-            conversation = self._connection(flow, draft, data_object)
+            conversation = self._connection(flow, place, data_object)
             conversation.read(draft, data_object.payload, conversation.outside, base=base, padding=_DOE_PADDING)
         elif kind in (doe.DataObjectType.SECURED_CMA_SPDM, doe.DataObjectType.SECURED_CMA_SPDM_WITH_CONNECTION_ID):
-            conversation = self._connection(flow, draft, data_object)
+            conversation = self._connection(flow, place, data_object)
             self._secured(draft, [conversation], data_object.payload, base, RecordTransport.PCI_DOE)
         else:
             draft.notes.append(f"data object type {kind:#x} is not read")
 
-    def _connection(self, flow: _Flow, draft: Draft, data_object: doe.DataObject) -> Conversation:
+    def _connection(self, flow: _Flow, place: Hashable, data_object: doe.DataObject) -> Conversation:
         if data_object.connection_id is None:
             return flow.conversation
-        return self._flow((draft.frame.interface, "doe", data_object.connection_id)).conversation
+        return self._flow((place, data_object.connection_id)).conversation
 
     def _discovery(self, draft: Draft, flow: _Flow, payload: bytes, base: int) -> None:
         # The bytes of a request and of a response can be the same: only the order of things tells them apart.
@@ -136,9 +165,12 @@ class Dissector:
         if whole is None:
             return
         base = len(data) - len(whole) if packet.is_whole_message else 0
-        # either end may ask: what A asks B and what B asks A are two connections
-        asked_by = {end: self._flow((draft.frame.interface, "mctp", frozenset(ends), end)) for end in ends}
-        self._mctp_message(draft, [asked_by[end].conversation for end in ends], whole, base)
+        place = (draft.frame.interface, "mctp", frozenset(ends))
+        self._mctp_message(draft, self._either_way(place, *ends), whole, base)
+
+    def _either_way(self, place: Hashable, sender: int, receiver: int) -> list[Conversation]:
+        """Return the conversation in which the sender asks, and that in which it answers: either end may ask."""
+        return [self._flow((place, end)).conversation for end in (sender, receiver)]
 
     def _whole_message(self, draft: Draft, packet: MctpPacket, route: Hashable) -> bytes | None:
         """Put a message together from its packets; None until its last one."""
@@ -171,6 +203,63 @@ class Dissector:
             self._secured(draft, conversations, message.payload, base, RecordTransport.MCTP)
         else:
             draft.notes.append(f"MCTP message type {message.message_type.name} is not read")
+
+    # TCP
+
+    def _framed(self, draft: Draft, carrier: Carrier) -> None:
+        """Read a frame out of a TCP connection."""
+        said = {"source": carrier.source, "destination": carrier.destination}
+        if carrier.framing is Framing.BINDING:
+            draft.transport = RecordTransport.TCP.value
+        if draft.frame.problem is not None or carrier.framing is Framing.NONE:
+            return
+        place = (draft.frame.interface, "tcp", carrier.connection)
+        if carrier.framing is Framing.BINDING:
+            self._tcp(draft, draft.frame.data, 0, (place, carrier.sender), said)
+            return
+        frame = PlatformFrame.parse(draft.frame.data)
+        draft.add(Layer("socket", draft.frame.data, frame, said, frame.NAME))
+        draft.transport = _PLATFORM_TRANSPORTS.get(frame.transport)
+        base = len(draft.frame.data) - len(frame.payload)
+        if frame.command is not PlatformCommand.NORMAL:
+            self._socket_command(draft, frame, self._flow(place), carrier.sender)
+        elif carry := self._CARRIED.get(frame.transport):
+            carry(self, draft, frame.payload, base, (place, carrier.sender))
+        if draft.direction is not None:
+            asks = draft.direction is Direction.REQUEST
+            self._flow(place).requester = carrier.sender if asks else 1 - carrier.sender
+
+    def _socket_command(self, draft: Draft, frame: PlatformFrame, flow: _Flow, sender: int) -> None:
+        """Tell who sent what is for the emulators alone: by its greeting, or by who was seen to ask before."""
+        draft.direction = _GREETINGS.get(frame.payload)
+        if draft.direction is None and flow.requester is not None:
+            draft.direction = Direction.REQUEST if flow.requester == sender else Direction.RESPONSE
+
+    def _socket_doe(self, draft: Draft, data: bytes, base: int, sender: _Sender) -> None:
+        self._data_object(draft, data, base, sender[0])
+
+    def _socket_mctp(self, draft: Draft, data: bytes, base: int, sender: _Sender) -> None:
+        self._mctp_message(draft, self._either_way(sender[0], sender[1], 1 - sender[1]), data, base)
+
+    def _socket_bare(self, draft: Draft, data: bytes, base: int, sender: _Sender) -> None:
+        conversation = self._either_way(sender[0], sender[1], 1 - sender[1])[0 if is_request(data) else 1]
+        conversation.read(draft, data, conversation.outside, base=base, padding=0)
+
+    def _tcp(self, draft: Draft, data: bytes, base: int, sender: _Sender, said: dict[str, str] | None = None) -> None:
+        try:
+            frame = TcpFrame.parse(data)
+        except DecodeError as error:
+            draft.add(Layer("tcp", data, None, dict(said or {}), TcpFrame.NAME))
+            draft.fail(error, base)
+            return
+        draft.add(Layer("tcp", data, frame, dict(said or {}), frame.NAME))
+        base += len(data) - len(frame.message)
+        conversations = self._either_way(sender[0], sender[1], 1 - sender[1])
+        if frame.message_type is TcpMessageType.OUT_OF_SESSION:
+            conversation = conversations[0 if is_request(frame.message) else 1]
+            conversation.read(draft, frame.message, conversation.outside, base=base, padding=0)
+        elif frame.message_type is TcpMessageType.IN_SESSION:
+            self._secured(draft, conversations, frame.message, base, RecordTransport.TCP)
 
     # records
 
@@ -215,8 +304,16 @@ class Dissector:
                 draft.add(Layer(name, inner.payload, None, {}, inner.message_type.name))
                 return
             data = inner.payload
+        elif layout.inner_header is InnerHeader.TCP_BINDING:
+            data = _without_binding(data)
         conversation.read(draft, data, session.channel, base=0, padding=0)
 
+    _CARRIED: ClassVar[dict[int, Callable[[Dissector, Draft, bytes, int, _Sender], None]]] = {
+        PlatformTransport.NONE: _socket_bare,
+        PlatformTransport.MCTP: _socket_mctp,
+        PlatformTransport.PCI_DOE: _socket_doe,
+        PlatformTransport.TCP: _tcp,
+    }
     _READERS: ClassVar[dict[int, Callable[[Dissector, Draft], None]]] = {
         LinkType.PCI_DOE: _doe,
         LinkType.MCTP: _mctp,
@@ -243,6 +340,15 @@ def _opened(conversations: list[Conversation], header: RecordHeader, raw: bytes,
         if session is not None and keys is not None and opened is not None:
             return _Opened(conversation, session, keys, Direction(opened[0]), opened[1])
     return None
+
+
+def _without_binding(data: bytes) -> bytes:
+    """Return the message in a record on TCP: SPDM_U3, a header of the binding may stand before it, and may not."""
+    if len(data) > _TCP_HEADER_BYTES:
+        header = TcpHeader.parse(data[:_TCP_HEADER_BYTES])
+        if header.message_type is TcpMessageType.OUT_OF_SESSION and header.frame_bytes == len(data):
+            return data[_TCP_HEADER_BYTES:]
+    return data
 
 
 def _judge_rest(draft: Draft, rest: bytes, offset: int, transport: RecordTransport) -> None:

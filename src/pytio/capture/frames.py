@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from enum import IntEnum
-from typing import BinaryIO, Final
+from enum import Enum, IntEnum
+from ipaddress import ip_address
+from typing import BinaryIO, Final, NamedTuple
 
 import attrs
 
 from pytio.wire import OpenEnum
 
-__all__ = ("Frame", "LinkType", "Problem", "read_exactly", "read_slices")
+__all__ = ("Carrier", "Endpoint", "Frame", "Framing", "LinkType", "Problem", "read_exactly", "read_slices")
 
 _SLICE_BYTES: Final = 1 << 20
+_IPV4_BYTES: Final = 4
 
 
 class LinkType(OpenEnum):
@@ -29,6 +31,8 @@ class LinkType(OpenEnum):
     """Guest message page."""
     USER2 = 149
     """TLP."""
+    IPV4 = 228
+    IPV6 = 229
     LINUX_SLL2 = 276
     MCTP = 291
     """MCTP packet, as DMTF's emulators write it; the number is theirs."""
@@ -44,6 +48,46 @@ class Problem:
     reason: str
 
 
+class Endpoint(NamedTuple):
+    """One end of a TCP connection."""
+
+    address: bytes
+    port: int
+
+    def __str__(self) -> str:
+        """Return address and port, as in a URI."""
+        address = ip_address(self.address)
+        return f"{address}:{self.port}" if len(self.address) == _IPV4_BYTES else f"[{address}]:{self.port}"
+
+
+class Framing(Enum):
+    """What puts frames into a stream."""
+
+    PLATFORM = "platform socket"
+    BINDING = "TCP binding"
+    NONE = "none"
+    """Bytes that are no frame."""
+
+
+@attrs.frozen
+class Carrier:
+    """Where in which connection a frame was found.
+
+    Attributes:
+        connection: the connection's number in the capture, from 1.
+        sender: which of its ends sent the frame, 0 or 1.
+        source: the same end, as address and port.
+        destination: the other end.
+        framing: what the frame is.
+    """
+
+    connection: int
+    sender: int
+    source: str
+    destination: str
+    framing: Framing
+
+
 @attrs.frozen
 class Frame:
     """One captured packet.
@@ -56,6 +100,9 @@ class Frame:
         original_size: how many bytes the packet had on the wire.
         interface: the interface's name, where the file gives one.
         problem: what is wrong with the frame itself, such as a file that ends inside it.
+        comment: what somebody wrote beside the packet, where the file holds it.
+        carrier: the TCP connection that it came in; None where packets are messages.
+        notes: remarks on how it was found.
     """
 
     number: int
@@ -65,6 +112,9 @@ class Frame:
     original_size: int
     interface: str | None = None
     problem: Problem | None = None
+    comment: str | None = None
+    carrier: Carrier | None = None
+    notes: tuple[str, ...] = ()
 
 
 def read_slices(stream: BinaryIO, size: int) -> Iterator[bytes]:

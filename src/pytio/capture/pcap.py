@@ -101,8 +101,12 @@ class _Format:
         return RecordHeader if self.order == "little" else RecordHeaderBE
 
 
-def read_pcap(stream: BinaryIO) -> Iterator[Frame]:
+def read_pcap(stream: BinaryIO, *, link_type: int | None = None) -> Iterator[Frame]:
     """Yield the frames of a file, from its first byte on.
+
+    Args:
+        stream: the file.
+        link_type: what the packets are, whatever the file says of it.
 
     Raises:
         CaptureError: the file does not begin with a pcap header.
@@ -113,11 +117,12 @@ def read_pcap(stream: BinaryIO) -> Iterator[Frame]:
         raise CaptureError("not a pcap file: unknown magic number", raw, 0, "FileHeader.magic")
     order, fraction_ns = known
     layout = _Format("little" if order == "little" else "big", fraction_ns)
-    link_type = LinkType(layout.file_header.parse(raw).link_type & _LINK_TYPE_MASK)
+    said = layout.file_header.parse(raw).link_type & _LINK_TYPE_MASK
+    kind = LinkType(said if link_type is None else link_type)
     number = 0
     while raw := read_exactly(stream, RecordHeader.minimum_size()):
         number += 1
-        yield _frame(stream, raw, number, link_type, layout)
+        yield _frame(stream, raw, number, kind, layout)
 
 
 def _frame(stream: BinaryIO, raw: bytes, number: int, link_type: LinkType, layout: _Format) -> Frame:

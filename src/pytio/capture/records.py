@@ -73,7 +73,7 @@ _SAID_FIELDS: Final = {
 """Fields that ``facts`` and ``title`` already say."""
 
 CARRIED_FIELDS: Final = frozenset(
-    {"payload", "spdm_chunk", "encapsulated_request", "encapsulated_response", "response_to_large_request"}
+    {"payload", "message", "spdm_chunk", "encapsulated_request", "encapsulated_response", "response_to_large_request"}
 )
 """Fields that hold the bytes of the layer inside."""
 
@@ -106,7 +106,7 @@ class Record:
         number: position in the capture, from 1.
         time_ns: time of capture in nanoseconds since 1970.
         interface: the capture's name for where it was taken, if it has one.
-        transport: ``pci-doe``, ``mctp``, ``tcp``, or None for foreign traffic.
+        transport: ``pci-doe``, ``mctp``, ``tcp``, ``none`` for a bare message on a socket, or None for foreign traffic.
         direction: who sent it, or None where the bytes do not tell.
         layers: what it is made of, outermost first.
         notes: remarks, such as reserved bits that are set.

@@ -13,7 +13,7 @@ from typing import Final
 
 import attrs
 
-from pytio.capture.secrets import SecretKind, SecretStore
+from pytio.capture.secrets import LoggedSecrets, SecretKind, SecretStore
 from pytio.crypto import Secret, digest
 from pytio.errors import PytioError, VerificationError
 from pytio.spdm.key_schedule import HandshakeSecrets, KeySchedule
@@ -95,12 +95,13 @@ def _later(first: int, low: bytes) -> Iterator[tuple[int, int]]:
 
 @attrs.define
 class _KeySet:
-    """Everything that follows from one candidate secret."""
+    """Everything that follows from one candidate secret; from a later secret of a key log follows less."""
 
-    secret: Secret
-    handshake_secret: Secret
-    directions: HandshakeSecrets
+    secret: Secret | None
+    handshake_secret: Secret | None
+    directions: HandshakeSecrets | None
     openers: dict[Side, _Opener]
+    logged: LoggedSecrets | None = None
 
 
 class SessionKeys:
@@ -120,15 +121,20 @@ class SessionKeys:
         transcript: SessionTranscript,
         secrets: SecretStore,
         *,
+        key: str,
         protection: Protection,
         orders: tuple[SequenceOrder, ...],
     ) -> None:
-        """Start a session in its handshake phase. Raises UnsupportedAlgorithmError if the library lacks the hash."""
+        """Start a session in its handshake phase; ``key`` is what key logs call it.
+
+        Raises UnsupportedAlgorithmError if the library lacks the hash.
+        """
         self.transcript = transcript
         self.schedule = schedule
         self.is_established = False
         self._kind = kind
         self._secrets = secrets
+        self._key = key
         self.protection = protection
         self._orders = orders
         self._settled = False
@@ -136,7 +142,9 @@ class SessionKeys:
         self._last_side: Side = "response"
         self._th1_hash = digest(schedule.hash_algorithm, joined(transcript.th1()))
         self._th2_hash: bytes | None = None
-        self._key_sets = [self._key_set(secret) for secret in secrets.candidates(kind)]
+        self._key_sets = [self._key_set(secret) for secret in secrets.candidates(kind, key)]
+        if (logged := secrets.derived(key)) is not None:
+            self._key_sets.append(self._logged_key_set(logged))
 
     @property
     def has_keys(self) -> bool:
@@ -147,6 +155,8 @@ class SessionKeys:
     def settled(self) -> tuple[Secret, Secret, HandshakeSecrets]:
         """The proven secret, the handshake secret and both directions' handshake secrets."""
         key_set = self._key_sets[0]
+        if key_set.secret is None or key_set.handshake_secret is None or key_set.directions is None:
+            raise LookupError("only later secrets of this session are known")
         return key_set.secret, key_set.handshake_secret, key_set.directions
 
     def _key_set(self, secret: Secret) -> _KeySet:
@@ -157,6 +167,38 @@ class SessionKeys:
         openers = self._openers(directions.request, directions.response)
         return _KeySet(secret, handshake_secret, directions, openers)
 
+    def _logged_key_set(self, logged: LoggedSecrets) -> _KeySet:
+        directions = None
+        if logged.handshake is not None:
+            directions = self.schedule.handshake_secrets(logged.handshake, self._th1_hash)
+        elif logged.request_handshake is not None and logged.response_handshake is not None:
+            directions = HandshakeSecrets(logged.request_handshake, logged.response_handshake)
+        openers = self._openers(directions.request, directions.response) if directions is not None else {}
+        return _KeySet(None, logged.handshake, directions, openers, logged)
+
+    def _data_openers(self, key_set: _KeySet) -> dict[Side, _Opener]:
+        logged = key_set.logged or LoggedSecrets()
+        if logged.request_data is not None and logged.response_data is not None:
+            return self._openers(logged.request_data, logged.response_data)
+        master = logged.master
+        if master is None and key_set.handshake_secret is not None:
+            master = self.schedule.master_secret(key_set.handshake_secret)
+        if master is None or self._th2_hash is None:
+            return {}
+        data = self.schedule.data_secrets(master, self._th2_hash)
+        return self._openers(data.request, data.response)
+
+    def do_without_transcript(self) -> bool:
+        """Give up what the transcript would be needed for, and return whether a key log's data secrets are left."""
+        self._key_sets = [
+            _KeySet(None, None, None, {}, key_set.logged)
+            for key_set in self._key_sets
+            if key_set.logged is not None
+            and key_set.logged.request_data is not None
+            and key_set.logged.response_data is not None
+        ]
+        return bool(self._key_sets)
+
     def _openers(self, request: Secret, response: Secret) -> dict[Side, _Opener]:
         return {
             side: _Opener(self.schedule, secret, self.protection, self._orders)
@@ -164,10 +206,14 @@ class SessionKeys:
         }
 
     def _settle(self, key_set: _KeySet) -> None:
-        if not self._settled:
-            self._settled = True
-            self._key_sets = [key_set]
-            self._secrets.claim(self._kind, key_set.secret)
+        if self._settled:
+            return
+        self._settled = True
+        self._key_sets = [key_set]
+        if key_set.secret is not None:
+            self._secrets.claim(self._kind, self._key, key_set.secret)
+        else:
+            self._secrets.claim_derived(self._key)
 
     def prove_by_verify_data(self, side: Side, covered: bytes, received: bytes) -> bool | None:
         """Check verify data over the transcript ``covered`` with every secret that is still possible.
@@ -176,6 +222,8 @@ class SessionKeys:
         """
         covered_hash = digest(self.schedule.hash_algorithm, covered)
         for key_set in self._key_sets:
+            if key_set.directions is None:
+                continue
             secret = key_set.directions.request if side == "request" else key_set.directions.response
             try:
                 key = self.schedule.finished_key(secret)
@@ -186,17 +234,19 @@ class SessionKeys:
             return True
         had_secrets = bool(self._key_sets)
         if not self._settled:
-            self._key_sets = []  # what does not prove here would open no record either
+            # what does not prove here would open no record either
+            self._key_sets = [key_set for key_set in self._key_sets if key_set.directions is None]
         return False if had_secrets else None
 
     def establish(self) -> None:
         """Move on to the data phase: the transcript is complete."""
+        if self.is_established:
+            return
         self._th2_hash = digest(self.schedule.hash_algorithm, joined(self.transcript.th2()))
         self.is_established = True
         self._failures = 0
         for key_set in self._key_sets:
-            data = self.schedule.data_secrets(self.schedule.master_secret(key_set.handshake_secret), self._th2_hash)
-            key_set.openers = self._openers(data.request, data.response)
+            key_set.openers = self._data_openers(key_set)
 
     def open(self, header: bytes, body: bytes, low: bytes) -> tuple[Side, bytes] | None:
         """Open a record: return who sent it and its payload, or None if no key opens it.
@@ -208,13 +258,30 @@ class SessionKeys:
         """
         if not low and self._failures >= _HOPELESS:
             return None
+        if not self.is_established and (opened := self._open_early(header, body, low)) is not None:
+            return opened
         sides = _SIDES if self._last_side == "response" else _SIDES[::-1]
         for attempt in (_Opener.open_next, _Opener.search):
             for key_set, side in product(self._key_sets, sides):
-                payload = attempt(key_set.openers[side], header, body, low)
+                opener = key_set.openers.get(side)
+                payload = attempt(opener, header, body, low) if opener is not None else None
                 if payload is not None:
                     self._settle(key_set)
                     self._last_side, self._failures = side, 0
                     return side, payload
         self._failures += 1
+        return None
+
+    def _open_early(self, header: bytes, body: bytes, low: bytes) -> tuple[Side, bytes] | None:
+        """Open a record with data secrets of a key log, where nobody can read that the handshake is over."""
+        for key_set in self._key_sets:
+            openers = self._data_openers(key_set) if key_set.logged is not None else {}
+            for side, opener in openers.items():
+                payload = opener.open_next(header, body, low)
+                if payload is not None:
+                    key_set.openers = openers
+                    self.is_established = True
+                    self._settle(key_set)
+                    self._last_side, self._failures = side, 0
+                    return side, payload
         return None

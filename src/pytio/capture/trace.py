@@ -7,17 +7,53 @@ however large the file is. Asking for a record by its position keeps all of them
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import overload
+from typing import Final, overload
+
+import attrs
 
 from pytio.capture.dissector import Dissector
-from pytio.capture.pcap import read_pcap
+from pytio.capture.files import read_frames
+from pytio.capture.frames import LinkType
+from pytio.capture.keylog import SECRETS_TYPE, KeyLog
+from pytio.capture.packet_frames import message_frames
+from pytio.capture.packets import COOKED_MCTP_BYTES, cooked_mctp
+from pytio.capture.pcapng import PcapngWriter
 from pytio.capture.records import Record
 from pytio.capture.secrets import SecretStore
 from pytio.crypto import KeyMaterial
 
 __all__ = ("Trace", "open_capture")
+
+_SPDM: Final = "SPDM_"
+
+
+class _Reading:
+    """One pass over a capture: what is known of its secrets."""
+
+    def __init__(self, store: SecretStore, given: KeyLog) -> None:
+        self.store = store
+        self.logged = KeyLog(given)
+        store.add(given)
+        self._remarks: list[str] = []
+
+    def take(self, kind: int, data: bytes) -> None:
+        """Take a block of secrets from the capture; those of other programs are left alone."""
+        if kind != SECRETS_TYPE:
+            return
+        log, problems = KeyLog.parse_what_is_there(data)
+        self.logged.extend(log)
+        self.store.add(log)
+        self._remarks += [f"key log in the capture, {problem.path}: {problem.reason}" for problem in problems]
+
+    def remarked(self, record: Record) -> Record:
+        """Return the record with what there is to say about the key log before it."""
+        if not self._remarks:
+            return record
+        notes, self._remarks = (*record.notes, *self._remarks), []
+        return attrs.evolve(record, notes=notes)
 
 
 class Trace:
@@ -30,12 +66,18 @@ class Trace:
         psk: Iterable[KeyMaterial] = (),
         dhe_secret: Iterable[KeyMaterial] = (),
         kem_secret: Iterable[KeyMaterial] = (),
+        secrets: str | os.PathLike[str] | KeyLog | None = None,
+        link_type: int | None = None,
+        port: int | None = None,
     ) -> None:
-        """Name the file; nothing is read yet. Secrets repeat in the order in which sessions start."""
+        """Name the file; nothing but the key log is read yet. Arguments are those of `open_capture`."""
         self.path = Path(path)
         self._psk = tuple(psk)
         self._dhe = tuple(dhe_secret)
         self._kem = tuple(kem_secret)
+        self._given = KeyLog() if secrets is None else secrets if isinstance(secrets, KeyLog) else KeyLog.read(secrets)
+        self._link_type = link_type
+        self._port = port
         self._records: list[Record] | None = None
 
     def __iter__(self) -> Iterator[Record]:
@@ -48,10 +90,17 @@ class Trace:
         if self._records is not None:
             yield from self._records
             return
-        dissector = Dissector(SecretStore(psk=self._psk, dhe=self._dhe, kem=self._kem))
+        yield from self._read(self._reading())
+
+    def _reading(self) -> _Reading:
+        return _Reading(SecretStore(psk=self._psk, dhe=self._dhe, kem=self._kem), self._given)
+
+    def _read(self, reading: _Reading) -> Iterator[Record]:
+        dissector = Dissector(reading.store)
         with self.path.open("rb") as stream:
-            for frame in read_pcap(stream):
-                yield dissector.read(frame)
+            frames = read_frames(stream, on_secrets=reading.take, link_type=self._link_type)
+            for frame in message_frames(frames, port=self._port):
+                yield reading.remarked(dissector.read(frame))
 
     @overload
     def __getitem__(self, index: int) -> Record: ...
@@ -70,6 +119,60 @@ class Trace:
             self._records = [*iter(self)]  # not list(), which would ask for the length first
         return self._records
 
+    def key_log(self) -> KeyLog:
+        """Return the secrets that sessions of this capture have proven, each with its session; reads the whole file.
+
+        What key logs hold beside SPDM secrets is in it, too.
+        """
+        reading = self._reading()
+        deque(self._read(reading), maxlen=0)
+        log = KeyLog(reading.store.proven)
+        log.extend(entry for entry in reading.logged if not entry.kind.startswith(_SPDM))
+        return log
+
+    def save(self, path: str | os.PathLike[str], *, secrets: bool | KeyLog = False) -> None:
+        """Write the captured packets as a pcapng file; over this trace's own file, too.
+
+        Args:
+            path: the file to write.
+            secrets: whether the file carries, in clear, what it takes to decrypt it: True for what `key_log` finds, or
+                a key log. Whoever has such a file can read everything in it.
+
+        Raises:
+            CaptureError: this trace's file is no capture.
+            OSError: a file cannot be read or written.
+        """
+        log = (self.key_log() if secrets else None) if isinstance(secrets, bool) else secrets
+        made = Path(f"{os.fspath(path)}.part")
+        try:
+            with made.open("wb") as target:
+                self._write(PcapngWriter(target), log)
+            made.replace(path)
+        finally:
+            made.unlink(missing_ok=True)
+
+    def _write(self, writer: PcapngWriter, log: KeyLog | None) -> None:
+        if log is not None:
+            writer.write_secrets(SECRETS_TYPE, log.build())
+        interfaces: dict[tuple[int, str | None], int] = {}
+        with self.path.open("rb") as source:
+            for frame in read_frames(source, link_type=self._link_type):
+                if frame.problem is not None and not frame.data:
+                    continue  # the file ends here, and nothing of the packet is there
+                data, around, kind = frame.data, 0, int(frame.link_type)
+                if kind == LinkType.MCTP:  # other tools have no name for DMTF's number, but for Linux' way
+                    data, around, kind = cooked_mctp(data), COOKED_MCTP_BYTES, LinkType.LINUX_SLL
+                place = kind, frame.interface
+                if place not in interfaces:
+                    interfaces[place] = writer.add_interface(*place)
+                writer.write_packet(
+                    data,
+                    interface=interfaces[place],
+                    time_ns=frame.time_ns,
+                    original_size=frame.original_size + around,
+                    comment=frame.comment,
+                )
+
     def __repr__(self) -> str:
         """Name the file, and say nothing of secrets."""
         return f"<Trace {self.path.name}>"
@@ -81,19 +184,27 @@ def open_capture(
     psk: Iterable[KeyMaterial] = (),
     dhe_secret: Iterable[KeyMaterial] = (),
     kem_secret: Iterable[KeyMaterial] = (),
+    secrets: str | os.PathLike[str] | KeyLog | None = None,
+    link_type: int | None = None,
+    port: int | None = None,
 ) -> Trace:
     """Open a capture of SPDM traffic.
 
     Args:
-        path: a pcap file, link type MCTP (291) or PCI_DOE (292).
+        path: a pcap or pcapng file: of DOE data objects, of MCTP packets, or of a network with TCP connections.
         psk: pre-shared keys, one for each PSK session, in the order in which the sessions start.
         dhe_secret: raw Diffie-Hellman secrets, one for each session that KEY_EXCHANGE started, in order.
         kem_secret: secrets of key encapsulation, likewise.
+        secrets: a key log, or the name of a file that is one; a key log inside the capture is used without being asked.
+        link_type: what the packets are, whatever the file says of it.
+        port: the TCP port of SPDM; without it, connections are told by what they carry.
 
     Raises:
-        CaptureError: the file is no capture.
-        OSError: the file cannot be read.
+        CaptureError: the file is no capture, or the key log is malformed.
+        OSError: a file cannot be read.
     """
-    trace = Trace(path, psk=psk, dhe_secret=dhe_secret, kem_secret=kem_secret)
+    trace = Trace(
+        path, psk=psk, dhe_secret=dhe_secret, kem_secret=kem_secret, secrets=secrets, link_type=link_type, port=port
+    )
     next(iter(trace), None)  # a file that is no capture is refused here, not at the first use
     return trace
