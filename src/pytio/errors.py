@@ -21,7 +21,7 @@ integers or enum members that the layers pass in.
     │   ├── LocalProtocolError    we broke a rule
     │   └── RemoteProtocolError   the peer did; ``reply`` is what to answer
     ├── PeerError(code)                            a well-formed refusal
-    │   ├── SpdmPeerError  TdispPeerError  IdeKmPeerError  SevCommandError
+    │   ├── DoePeerError  SpdmPeerError  TdispPeerError  IdeKmPeerError  SevCommandError
     ├── VerificationError(what, pieces)            a signature, digest, MAC, measurement or policy does not hold
     └── BackendError(backend)                      the operating system or the other end of a wire
         ├── BackendUnavailableError
@@ -39,6 +39,7 @@ __all__ = (
     "CaptureError",
     "DecodeError",
     "DoeDecodeError",
+    "DoePeerError",
     "EncodeError",
     "IdeDecodeError",
     "IdeKmDecodeError",
@@ -206,6 +207,24 @@ class PeerError(PytioError):
     def __str__(self) -> str:
         """Say the code's specification name."""
         return f"peer answered {_name(self.code)}" + (f": {self.detail}" if self.detail else "")
+
+
+class DoePeerError(PeerError):
+    """A DOE mailbox failed an exchange.
+
+    Attributes:
+        hint: what to do about it.
+    """
+
+    def __init__(self, code: int, detail: str = "", hint: str = "") -> None:
+        super().__init__(code, detail)
+        self.args = (code, detail, hint)
+        self.hint = hint
+
+    def __str__(self) -> str:
+        """Say what failed, and the hint."""
+        text = f"DOE mailbox: {_name(self.code)}" + (f": {self.detail}" if self.detail else "")
+        return f"{text} ({self.hint})" if self.hint else text
 
 
 class SpdmPeerError(PeerError):

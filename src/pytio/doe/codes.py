@@ -5,9 +5,10 @@ Document: PCIe Base 6.x chapter 6, "Data Object Exchange (DOE)". This file knows
 
 from __future__ import annotations
 
+from enum import IntEnum
 from typing import Final
 
-from pytio.wire import OpenEnum
+from pytio.wire import OpenEnum, WireFlag
 
 __all__ = (
     "BYTES_PER_DW",
@@ -17,8 +18,12 @@ __all__ = (
     "MAX_CONNECTION_ID",
     "MAX_DATA_OBJECT_DW",
     "PCIE_A4_CONNECTION_ID_BITS",
+    "ControlFlags",
     "DataObjectType",
     "DiscoveryVersion",
+    "MailboxFailure",
+    "MailboxRegister",
+    "StatusFlags",
     "VendorId",
 )
 
@@ -76,3 +81,55 @@ class DiscoveryVersion(OpenEnum):
     V1 = 0
     V2 = 2
     """For version 2 of the capability and every later one."""
+
+
+class MailboxRegister(IntEnum):
+    """The registers of a mailbox, as offsets from its extended capability; each is one aligned double word."""
+
+    CAPABILITIES = 0x04
+    CONTROL = 0x08
+    STATUS = 0x0C
+    WRITE_MAILBOX = 0x10
+    """Every write appends a double word to the request."""
+    READ_MAILBOX = 0x14
+    """A read returns the response's current double word; a write of any value moves on to the next one."""
+
+
+class ControlFlags(WireFlag):
+    """DOE Control Register."""
+
+    ABORT = 1 << 0
+    INTERRUPT_ENABLE = 1 << 1
+    GO = 1 << 31
+
+
+class StatusFlags(WireFlag):
+    """DOE Status Register."""
+
+    BUSY = 1 << 0
+    INTERRUPT_STATUS = 1 << 1
+    ERROR = 1 << 2
+    DATA_OBJECT_READY = 1 << 31
+
+
+class MailboxFailure(IntEnum):
+    """Why an exchange through a mailbox failed; ours, the wire has no such code."""
+
+    BUSY = 1
+    """The mailbox stayed busy: another user is in the middle of an exchange."""
+    DEVICE_ERROR = 2
+    """The device set Error."""
+    NO_RESPONSE = 3
+    """No response was ready within the time limit after Go."""
+    WRONG_OBJECT = 4
+    """The response is an object of another vendor or type than the request."""
+    BAD_LENGTH = 5
+    """The response says it is shorter than its own header."""
+    CUT_SHORT = 6
+    """Data Object Ready went away before the last double word."""
+    ABORT_FAILED = 7
+    """Abort did not clear Busy and Error within its time limit: the mailbox is dead."""
+    GONE = 8
+    """The registers read as all ones: the device no longer answers."""
+    DISCOVERY_LOOP = 9
+    """A discovery response led back to an index that was already visited."""
