@@ -345,7 +345,7 @@ def test_a_trace_that_cannot_be_read_leaves_nothing_behind(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("tool", [["capinfos"], ["tshark", "-r"]], ids=["capinfos", "tshark"])
-@pytest.mark.parametrize("name", RECORDED)
+@pytest.mark.parametrize("name", [*RECORDED, "s09-tcp12-loopback"])
 def test_wiresharks_tools_read_what_is_written(tool: list[str], name: str, tmp_path: Path) -> None:
     if shutil.which(tool[0]) is None:
         pytest.skip(f"{tool[0]} is not installed")
@@ -354,8 +354,9 @@ def test_wiresharks_tools_read_what_is_written(tool: list[str], name: str, tmp_p
     said = subprocess.run([*tool, copy], capture_output=True, text=True, check=True)
     complaints = [line for line in said.stderr.splitlines() if not line.startswith("Running as user")]
     assert complaints == []
+    packets = len(frames(name))
     if tool[0] == "capinfos":
-        assert f"Number of packets:   {RECORDED[name]}" in said.stdout
+        assert f"Number of packets:   {packets}" in said.stdout
         assert "Number of decryption secrets in file: 1" in said.stdout or not len(opened(name).key_log())
     else:
-        assert len(said.stdout.splitlines()) == RECORDED[name]
+        assert len(said.stdout.splitlines()) == packets

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from pytio.capture import PcapngWriter, open_capture
 from pytio.capture.pcap import pcap_header, pcap_record
 from pytio.cli import main
 
@@ -57,6 +58,69 @@ def test_without_secrets_nothing_is_wrong(capsys: pytest.CaptureFixture[str]) ->
     assert len(secured) == 122
     assert not any(layer["decrypted"] for layer in secured)
     assert not any(record["problems"] for record in records)
+
+
+def printed(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
+    """Return what ``pytio decode`` prints for a capture that it decodes."""
+    assert main(["decode", *map(str, arguments)]) == 0
+    return capsys.readouterr().out
+
+
+def test_a_key_log_opens_what_secrets_in_order_open(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A key log beside the capture, or inside it, gives the same JSON as secrets on the command line."""
+    wanted = printed(capsys, CAPTURE, *secrets(), "--json")
+    trace = open_capture(CAPTURE, psk=[bytes.fromhex(psk) for psk in secrets()[1::2]])
+    keylog, contained = tmp_path / "trace.keylog", tmp_path / "trace.pcapng"
+    trace.key_log().write(keylog)
+    trace.save(contained, secrets=True)
+    assert printed(capsys, CAPTURE, "--keylog", keylog, "--json") == wanted
+    assert printed(capsys, contained, "--json") == wanted
+
+
+def test_a_key_log_that_cannot_be_used_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A malformed line is named and not shown; a key log that is not there is a usage error."""
+    keylog = tmp_path / "trace.keylog"
+    keylog.write_text("SPDM_PSK * 00\nSPDM_PSK * c0ffee5\n")
+    assert main(["decode", str(CAPTURE), "--keylog", str(keylog)]) == 3
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "line 2" in said.err
+    assert "c0ffee" not in said.err
+    assert main(["decode", str(CAPTURE), "--keylog", str(tmp_path / "gone")]) == 2
+
+
+@pytest.mark.parametrize("kind", ["pcap", "pcapng"])
+def test_the_link_type_can_be_overruled(kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A file that calls DOE data objects something else is read as what it is said to be."""
+    mislabelled, raw = tmp_path / "mislabelled", bytes.fromhex("010001000300000010840000")
+    with mislabelled.open("wb") as stream:
+        if kind == "pcap":
+            stream.write(pcap_header(147) + pcap_record(raw))
+        else:
+            writer = PcapngWriter(stream)
+            writer.add_interface(147)
+            writer.write_packet(raw)
+    assert "GET_VERSION" not in printed(capsys, mislabelled)
+    assert "GET_VERSION" in printed(capsys, mislabelled, "--linktype", 292)
+    assert "GET_VERSION" in printed(capsys, mislabelled, "--linktype", "0x124")
+
+
+def test_a_port_picks_the_connections(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without the option connections are told by their framing; with it only those of the port are read."""
+    capture, port = SESSIONS / "s09-tcp12-loopback.pcap", 42091
+    recognised = printed(capsys, capture)
+    assert "SPDM 1.2 CHALLENGE_AUTH" in recognised
+    assert printed(capsys, capture, "--port", port) == recognised
+    assert printed(capsys, capture, "--port", port + 1) == ""
+
+
+@pytest.mark.parametrize("arguments", [("--port", "65536"), ("--linktype", "doe"), ("--port", "-1")])
+def test_numbers_that_are_none(arguments: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Link types and ports have sixteen bits."""
+    with pytest.raises(SystemExit) as caught:
+        main(["decode", str(CAPTURE), *arguments])
+    assert caught.value.code == 2
+    assert "is not a number from 0 to 65535" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("option", ["-v", "-x"])

@@ -9,6 +9,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 from pytio.capture import Record, Trace, open_capture
 from pytio.capture.render import annotated_hex, record_tree, summary_line
@@ -20,6 +21,8 @@ from pytio.spdm.messages.vendor_defined import VendorDefinedRequest, VendorDefin
 from pytio.wire import WireStruct
 
 __all__ = ("add_arguments", "print_trace", "run")
+
+_MOST_NUMBER: Final = 0xFFFF
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,6 +41,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             default=[],
             help=f"{what}; repeat it in the order in which sessions start",
         )
+    parser.add_argument("--keylog", metavar="FILE", help="a key log, which says which session each secret is for")
+    parser.add_argument("--linktype", metavar="N", type=_number, help="what the packets are, whatever the file says")
+    parser.add_argument("--port", metavar="N", type=_number, help="the TCP port of SPDM; without it, framing tells")
     parser.add_argument("-v", "--verbose", action="store_true", help="every layer as a tree of fields")
     parser.add_argument("-x", "--hexdump", action="store_true", help="every layer as annotated hex")
     parser.add_argument("--json", action="store_true", help="one JSON object for each record")
@@ -59,6 +65,17 @@ def _secret(text: str) -> bytes:
         raise argparse.ArgumentTypeError("a secret is an even number of hex digits") from None
 
 
+def _number(text: str) -> int:
+    """Return a number that fits 16 bits, as link types and ports do."""
+    try:
+        number = int(text, 0)
+    except ValueError:
+        number = -1
+    if not 0 <= number <= _MOST_NUMBER:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to {_MOST_NUMBER}")
+    return number
+
+
 def _fact(text: str) -> tuple[str, int]:
     name, _, value = text.partition("=")
     try:
@@ -75,7 +92,13 @@ def run(arguments: argparse.Namespace) -> int:
         print("pytio decode: FILE is needed", file=sys.stderr)
         return ExitCode.USAGE
     trace = open_capture(
-        arguments.file, psk=arguments.psk, dhe_secret=arguments.dhe_secret, kem_secret=arguments.kem_secret
+        arguments.file,
+        psk=arguments.psk,
+        dhe_secret=arguments.dhe_secret,
+        kem_secret=arguments.kem_secret,
+        secrets=arguments.keylog,
+        link_type=arguments.linktype,
+        port=arguments.port,
     )
     return print_trace(trace, verbose=arguments.verbose, hexdump=arguments.hexdump, as_json=arguments.json)
 
