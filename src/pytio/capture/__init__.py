@@ -3,6 +3,7 @@
 `open_capture` gives a `Trace`; a trace gives a `Record` for each captured packet.
 """
 
+from pytio.capture.exchanges import Exchange, ExchangeKind, Turn
 from pytio.capture.frames import Frame, LinkType, Problem
 from pytio.capture.keylog import KeyLog, KeyLogEntry
 from pytio.capture.pcapng import PcapngWriter
@@ -12,6 +13,8 @@ from pytio.capture.trace import Trace, open_capture
 __all__ = (
     "Check",
     "Direction",
+    "Exchange",
+    "ExchangeKind",
     "Frame",
     "KeyLog",
     "KeyLogEntry",
@@ -21,5 +24,6 @@ __all__ = (
     "Problem",
     "Record",
     "Trace",
+    "Turn",
     "open_capture",
 )

@@ -6,7 +6,7 @@ Plain ASCII; colour is an ANSI style around a part of a line, and the caller dec
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import Enum, IntEnum
 from typing import Any, Final
 
@@ -14,7 +14,7 @@ from pytio.capture.records import CARRIED_FIELDS, Direction, Layer, Record
 from pytio.wire import WireFlag, WireStruct
 from pytio.wire.show import layout
 
-__all__ = ("Style", "annotated_hex", "brief_fields", "hex_rows", "record_tree", "styled", "summary_line")
+__all__ = ("Style", "annotated_hex", "brief_fields", "hex_rows", "record_tree", "styled", "summary_line", "told_by")
 
 _SHORT_BYTES: Final = 8
 _MANY_FLAGS: Final = 4
@@ -66,14 +66,16 @@ def _said(record: Record) -> str:
         secured = record.layer("secured")
         return f"encrypted, {len(secured.data) if secured else 0} bytes"
     told = [layer for layer in record.layers if layer.name not in _CARRIERS] or list(record.layers[-1:])
-    if not told:
-        return f"{len(record.data)} bytes"
-    inner = told[-1]
+    return " ".join(part for part in told_by(told) if part) if told else f"{len(record.data)} bytes"
+
+
+def told_by(layers: Sequence[Layer]) -> tuple[str, str]:
+    """Return what layers that are one message say: its name, and the fields that make it different from others."""
+    told, inner = list(layers), layers[-1]
     if inner.name in ("idekm", "tdisp") or (len(told) > 1 and inner.message is None):
         told = [*told[:-2], inner]  # the vendor-defined wrapper adds nothing to what is inside
     names = " > ".join(_title(layer, first=position == 0) for position, layer in enumerate(told))
-    fields = brief_fields(inner.message) if inner.message is not None else ""
-    return f"{names} {fields}".rstrip()
+    return names, brief_fields(inner.message) if inner.message is not None else ""
 
 
 def _title(layer: Layer, *, first: bool) -> str:

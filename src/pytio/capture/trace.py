@@ -15,6 +15,7 @@ from typing import Final, overload
 import attrs
 
 from pytio.capture.dissector import Dissector
+from pytio.capture.exchanges import Exchange, exchanges_of
 from pytio.capture.files import read_frames
 from pytio.capture.frames import LinkType
 from pytio.capture.keylog import SECRETS_TYPE, KeyLog
@@ -118,6 +119,13 @@ class Trace:
         if self._records is None:
             self._records = [*iter(self)]  # not list(), which would ask for the length first
         return self._records
+
+    def exchanges(self) -> Iterator[Exchange]:
+        """Yield the records as pairs of request and response, in the order in which they are complete.
+
+        Requests without an answer are there, too. Raises what iterating the trace raises.
+        """
+        return exchanges_of(self)
 
     def key_log(self) -> KeyLog:
         """Return the secrets that sessions of this capture have proven, each with its session; reads the whole file.

@@ -1,0 +1,66 @@
+"""Who spoke to whom, as far as a record's own bytes tell.
+
+An MCTP packet names its endpoints and a TCP segment its ports; a DOE mailbox has one requester and one responder, and
+names neither. DMTF's tools write MCTP packets with all endpoint ids zero, which name nobody.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from pytio.capture.records import Record
+from pytio.doe import DataObject
+from pytio.transports.mctp import MctpPacket
+
+__all__ = ("Ends", "Place", "ends_of")
+
+
+@attrs.frozen
+class Place:
+    """Where records travel between the same two ends.
+
+    Attributes:
+        interface: the capture's name for where it was taken, if it has one.
+        kind: what the ends are ends of: ``doe``, ``mctp``, ``tcp``.
+        names: the names of the two ends, sorted; empty where the records do not name them.
+        connection_id: the connection in a DOE mailbox that several share (DOE type 2 of CMA with a connection id).
+    """
+
+    interface: str | None
+    kind: str
+    names: tuple[str, ...] = ()
+    connection_id: int | None = None
+
+
+@attrs.frozen
+class Ends:
+    """The way of one record.
+
+    Attributes:
+        place: where it travelled.
+        sender: the name of the end that sent it, or None where only its direction may tell.
+        receiver: the name of the other end.
+    """
+
+    place: Place
+    sender: str | None = None
+    receiver: str | None = None
+
+
+def ends_of(record: Record) -> Ends | None:
+    """Return the way of a record, or None for traffic that is no transport of SPDM's."""
+    for layer in record.layers:
+        if "source" in layer.facts:
+            return _named(record, "tcp", layer.facts["source"], layer.facts["destination"])
+        if isinstance(layer.message, MctpPacket):
+            header = layer.message.header
+            return _named(record, "mctp", f"EID {header.source_endpoint_id}", f"EID {header.destination_endpoint_id}")
+        if isinstance(layer.message, DataObject):
+            return Ends(Place(record.interface, "doe", connection_id=layer.message.connection_id))
+    return Ends(Place(record.interface, record.layers[0].name)) if record.layers else None
+
+
+def _named(record: Record, kind: str, source: str, destination: str) -> Ends:
+    if source == destination:
+        return Ends(Place(record.interface, kind))
+    return Ends(Place(record.interface, kind, tuple(sorted((source, destination)))), source, destination)
