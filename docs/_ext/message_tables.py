@@ -3,8 +3,9 @@
 ``message-table MODULE``: every message of a module as its field list, from the schema.
 ``code-table MODULE``: every enumeration and flag set of a module, with its values.
 ``name-table MODULE``: every public name of a module, with the first sentence of its docstring.
+``transition-table MODULE``: the state machine of a module, from its ``TRANSITIONS``.
 
-All three read what the module exports, in the order in which it defines it; of a package, what its modules export.
+The first three read what the module exports, in the order of its definition; of a package, what its modules export.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import importlib
 import inspect
 import pkgutil
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum, Flag
 from types import ModuleType
@@ -155,16 +157,30 @@ class CodeTable(ModuleTable):
         for codes in self.exported(Enum):
             comments = self.comments(codes.__module__)
             yield from self.heading(codes.__name__, codes)
-            digits = max((len(f"{member.value:x}") for member in codes), default=1)
             rows = [
                 (
-                    self.bit(member.value) if issubclass(codes, Flag) else f"0x{member.value:0{digits + digits % 2}x}",
+                    self.number(codes, member.value),
                     literal(name),
-                    comments.get((codes.__name__, name), ""),
+                    comments.get((codes.__name__, name), self.words(member)),
                 )
                 for name, member in codes.__members__.items()
             ]
             yield table(self.HEAD, rows, self.WIDTHS)
+
+    @classmethod
+    def number(cls, codes: type[Enum], value: object) -> str:
+        """Return a number as wide as the largest of its enumeration, which bit a flag is, or nothing for words."""
+        if not isinstance(value, int):
+            return ""
+        if issubclass(codes, Flag):
+            return cls.bit(value)
+        digits = max(len(f"{member.value:x}") for member in codes)
+        return f"0x{value:0{digits + digits % 2}x}"
+
+    @staticmethod
+    def words(member: Enum) -> str:
+        """Return what a member without a number says."""
+        return member.value if isinstance(member.value, str) else ""
 
     @staticmethod
     def bit(value: int) -> str:
@@ -191,9 +207,42 @@ class NameTable(ModuleTable):
         return next((text for home in homes if (text := self.comments(home).get(("", name)))), "")
 
 
+def names(members: list[Enum]) -> nodes.inline:
+    """Return names as literals, divided by commas."""
+    found = nodes.inline()
+    for number, member in enumerate(members):
+        found += [nodes.Text(", ")] if number else []
+        found += nodes.literal(member.name, member.name)
+    return found
+
+
+class TransitionTable(SphinxDirective):
+    """One table from ``MODULE.TRANSITIONS``: (state, cause) to state."""
+
+    required_arguments = 1
+    HEAD: ClassVar = ("from", "to", "by")
+    WIDTHS: ClassVar = (20, 20, 80)
+
+    def run(self) -> list[nodes.Node]:
+        """Render the table."""
+        return [table(self.HEAD, self.rows(), self.WIDTHS)]
+
+    def rows(self) -> Iterator[tuple[nodes.Node, nodes.Node, nodes.Node]]:
+        """Yield a row for each pair of states, in the order of the states."""
+        transitions = importlib.import_module(self.arguments[0]).TRANSITIONS
+        ways: dict[tuple[Enum, Enum], list[Enum]] = defaultdict(list)
+        for (before, cause), after in transitions.items():
+            ways[before, after].append(cause)
+        states = list(dict.fromkeys(before for before, _ in ways))
+        for before in states:
+            for after in sorted((one for state, one in ways if state is before), key=states.index):
+                yield names([before]), names([after]), names(ways[before, after])
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register the directives."""
     app.add_directive("message-table", MessageTable)
     app.add_directive("code-table", CodeTable)
     app.add_directive("name-table", NameTable)
+    app.add_directive("transition-table", TransitionTable)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

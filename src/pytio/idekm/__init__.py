@@ -4,6 +4,11 @@ Document: PCIe Base 6.x chapter 6, "IDE Key Management (IDE_KM)". Which key is w
 is in `KeyProg`; the registers that QUERY_RESP reports are in `IdeRegisters`.
 """
 
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+
 from pytio.idekm.byte_order import (
     InvocationField,
     aes_key_from_wire,
@@ -48,6 +53,13 @@ from pytio.idekm.registers import (
     SelectiveIdeStreamControl,
 )
 
+if TYPE_CHECKING:
+    from pytio.idekm.device import IdePort
+    from pytio.idekm.events import Event, KeyStateChanged, PortDescribed, RequestIgnored
+    from pytio.idekm.requester import Requester
+    from pytio.idekm.responder import Responder
+    from pytio.idekm.state import KeyState, StreamEvent
+
 __all__ = (
     "MESSAGES",
     "PROTOCOL_ID",
@@ -55,10 +67,12 @@ __all__ = (
     "RESPONSES",
     "AddressAssociation",
     "AggregationMode",
+    "Event",
     "IdeAlgorithm",
     "IdeCapability",
     "IdeControl",
     "IdeKmMessage",
+    "IdePort",
     "IdeRegisters",
     "IdeStreamState",
     "IdeStreamStatus",
@@ -67,17 +81,24 @@ __all__ = (
     "KSetGo",
     "KSetStop",
     "KeyProg",
+    "KeyState",
+    "KeyStateChanged",
     "KpAck",
     "KpAckStatus",
     "LinkIdeStream",
     "LinkIdeStreamControl",
     "ObjectId",
     "PartialHeaderEncryptionMode",
+    "PortDescribed",
     "Query",
     "QueryResp",
+    "RequestIgnored",
+    "Requester",
+    "Responder",
     "RidAssociation",
     "SelectiveIdeStream",
     "SelectiveIdeStreamControl",
+    "StreamEvent",
     "aes_key_from_wire",
     "aes_key_to_registers",
     "aes_key_to_wire",
@@ -85,3 +106,30 @@ __all__ = (
     "ifv_to_wire",
     "parse",
 )
+
+_LAZY: Final = {
+    "Event": "events",
+    "IdePort": "device",
+    "KeyState": "state",
+    "KeyStateChanged": "events",
+    "PortDescribed": "events",
+    "RequestIgnored": "events",
+    "Requester": "requester",
+    "Responder": "responder",
+    "StreamEvent": "state",
+}
+"""Names that load more than codecs need, and the modules that define them."""
+
+
+if not TYPE_CHECKING:  # a type checker that saw this would believe in every misspelt name
+
+    def __getattr__(name: str) -> object:
+        """Import an engine, or what belongs to it, when its name is first used."""
+        if name not in _LAZY:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return globals().setdefault(name, getattr(import_module(f"{__name__}.{_LAZY[name]}"), name))
+
+
+def __dir__() -> list[str]:
+    """List the public names, resolved or not."""
+    return sorted({*globals(), *__all__})
