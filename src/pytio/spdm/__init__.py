@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from pytio.spdm.certificate_chain import CertificateChain
     from pytio.spdm.codes import SpdmCode, SpdmErrorCode, SpdmVersion
+    from pytio.spdm.configuration import RequesterConfig, ResponderConfig
     from pytio.spdm.messages import MESSAGES, REQUESTS, RESPONSES, message_class
     from pytio.spdm.messages.algorithms import Algorithms, NegotiateAlgorithms
     from pytio.spdm.messages.base import SpdmMessage
@@ -56,6 +57,8 @@ if TYPE_CHECKING:
     from pytio.spdm.messages.vendor_defined import VendorDefinedRequest, VendorDefinedResponse
     from pytio.spdm.messages.version import GetVersion, Version
     from pytio.spdm.opaque import OPAQUE_DATA, OpaqueData, parse_opaque
+    from pytio.spdm.requester import Requester
+    from pytio.spdm.responder import Responder
 
 __all__ = (
     "Algorithms",
@@ -110,6 +113,10 @@ __all__ = (
     "PskFinishRsp",
     "REQUESTS",
     "RESPONSES",
+    "Requester",
+    "RequesterConfig",
+    "Responder",
+    "ResponderConfig",
     "RespondIfReady",
     "SendEvent",
     "SetCertificate",
@@ -145,6 +152,10 @@ _HOMES: Final = {
     "OPAQUE_DATA": "opaque",
     "OpaqueData": "opaque",
     "parse_opaque": "opaque",
+    "Requester": "requester",
+    "RequesterConfig": "configuration",
+    "Responder": "responder",
+    "ResponderConfig": "configuration",
 }  # of every name that is not a message
 
 if not TYPE_CHECKING:  # a type checker that saw this would believe in every misspelt name

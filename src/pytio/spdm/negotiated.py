@@ -19,6 +19,9 @@ from pytio.spdm.algorithms import (
     BaseHashAlgo,
     DheGroup,
     KemAlgo,
+    MeasurementHashAlgo,
+    MeasurementSpecification,
+    MelSpecification,
     OtherParams,
     PqcAsymAlgo,
 )
@@ -28,6 +31,7 @@ from pytio.spdm.key_schedule import KeySchedule
 from pytio.spdm.messages.algorithms import Algorithms, NegotiateAlgorithms
 from pytio.spdm.messages.base import SpdmMessage
 from pytio.spdm.messages.capabilities import Capabilities, GetCapabilities
+from pytio.wire import WireFlag
 
 __all__ = ("Negotiated", "UnknownFactError")
 
@@ -48,7 +52,10 @@ class UnknownFactError(LookupError):
         return f"{self.fact} is not known: nothing was negotiated that says it"
 
 
+_MAJOR_SHIFT: Final = 4
+_MINOR_MASK: Final = 0xF
 _SIGNED_ON_REQUEST: Final = frozenset({SpdmCode.MEASUREMENTS.name, SpdmCode.ENDPOINT_INFO.name})
+_OPAQUE_FORMATS: Final = OtherParams.OPAQUE_DATA_FMT0 | OtherParams.OPAQUE_DATA_FMT1
 _MEASUREMENT_CAPABILITIES: Final = ResponderCapabilities.MEAS_CAP_NO_SIG | ResponderCapabilities.MEAS_CAP_SIG
 
 
@@ -70,6 +77,16 @@ class Negotiated:
         aead: the cipher suite of sessions.
         is_responder_multi_key: whether the responder uses several keys on this connection.
         is_requester_multi_key: whether the requester does.
+        measurement_specification: the form of measurement blocks.
+        measurement_hash: the hash of measurements.
+        mel_specification: the form of the measurement extension log.
+        opaque_format: the form of opaque data, from 1.2.
+        requester_transfer_size: bytes of the largest message or chunk that the requester takes; None before 1.2.
+        responder_transfer_size: the same of the responder.
+        requester_message_size: bytes of the largest message in chunks that the requester takes; None before 1.2.
+        responder_message_size: the same of the responder.
+        requester_ct_exponent: cryptography takes the requester 2 to this microseconds.
+        responder_ct_exponent: the same of the responder.
     """
 
     version: int
@@ -85,6 +102,16 @@ class Negotiated:
     aead: AeadSuite = AeadSuite(0)
     is_responder_multi_key: bool = False
     is_requester_multi_key: bool = False
+    measurement_specification: MeasurementSpecification = MeasurementSpecification(0)
+    measurement_hash: MeasurementHashAlgo = MeasurementHashAlgo(0)
+    mel_specification: MelSpecification = MelSpecification(0)
+    opaque_format: OtherParams = OtherParams(0)
+    requester_transfer_size: int | None = None
+    responder_transfer_size: int | None = None
+    requester_message_size: int | None = None
+    responder_message_size: int | None = None
+    requester_ct_exponent: int = 0
+    responder_ct_exponent: int = 0
 
     @classmethod
     def from_messages(
@@ -112,6 +139,16 @@ class Negotiated:
             # each side states what the other one does
             is_responder_multi_key=is_multi_key and OtherParams.MULTI_KEY_CONN in negotiate.other_params_support,
             is_requester_multi_key=is_multi_key and OtherParams.MULTI_KEY_CONN in selected.other_params_selection,
+            measurement_specification=selected.measurement_specification_sel,
+            measurement_hash=selected.measurement_hash_algo,
+            mel_specification=selected.mel_specification_sel,
+            opaque_format=selected.other_params_selection & _OPAQUE_FORMATS,
+            requester_transfer_size=get_capabilities.data_transfer_size,
+            responder_transfer_size=capabilities.data_transfer_size,
+            requester_message_size=get_capabilities.max_spdm_msg_size,
+            responder_message_size=capabilities.max_spdm_msg_size,
+            requester_ct_exponent=get_capabilities.ct_exponent or 0,
+            responder_ct_exponent=capabilities.ct_exponent,
         )
 
     @property
@@ -128,6 +165,95 @@ class Negotiated:
         return (
             RequesterCapabilities.ENCRYPT_CAP in self.requester and ResponderCapabilities.ENCRYPT_CAP in self.responder
         )
+
+    @property
+    def is_authenticated(self) -> bool:
+        """Whether sessions are possible at all: records need MAC_CAP of both sides."""
+        return RequesterCapabilities.MAC_CAP in self.requester and ResponderCapabilities.MAC_CAP in self.responder
+
+    @property
+    def can_chunk(self) -> bool:
+        """Whether messages may travel in chunks."""
+        return RequesterCapabilities.CHUNK_CAP in self.requester and ResponderCapabilities.CHUNK_CAP in self.responder
+
+    @property
+    def has_large_forms(self) -> bool:
+        """Whether the large forms of GET_CERTIFICATE and vendor-defined messages are to be used, from 1.4."""
+        return (
+            self.version >= SpdmVersion.V1_4
+            and RequesterCapabilities.LARGE_RESP_CAP in self.requester
+            and ResponderCapabilities.LARGE_RESP_CAP in self.responder
+        )
+
+    @property
+    def can_encapsulate(self) -> bool:
+        """Whether the responder may ask, by the encapsulated flow."""
+        by_mutual = self.version == SpdmVersion.V1_2  # which lets MUT_AUTH_CAP imply it
+        requester = RequesterCapabilities.ENCAP_CAP | (RequesterCapabilities.MUT_AUTH_CAP if by_mutual else 0)
+        responder = ResponderCapabilities.ENCAP_CAP | (ResponderCapabilities.MUT_AUTH_CAP if by_mutual else 0)
+        return bool(self.requester & requester) and bool(self.responder & responder)
+
+    @property
+    def can_authenticate_requester(self) -> bool:
+        """Whether mutual authentication is possible."""
+        both = (
+            RequesterCapabilities.MUT_AUTH_CAP in self.requester
+            and ResponderCapabilities.MUT_AUTH_CAP in self.responder
+        )
+        return both and bool(self.req_base_asym or self.req_pqc_asym)
+
+    @property
+    def has_heartbeat(self) -> bool:
+        """Whether sessions may have a heartbeat."""
+        return RequesterCapabilities.HBEAT_CAP in self.requester and ResponderCapabilities.HBEAT_CAP in self.responder
+
+    def transfer_size(self, *, to_requester: bool) -> int | None:
+        """Return the bytes of the largest message or chunk that one side takes, None where it has not said."""
+        return self.requester_transfer_size if to_requester else self.responder_transfer_size
+
+    def message_size(self, *, to_requester: bool) -> int | None:
+        """Return the bytes of the largest message in chunks that one side takes, None where it has not said."""
+        return self.requester_message_size if to_requester else self.responder_message_size
+
+    def describe(self) -> str:
+        """Return what was agreed on as text, one fact a line: selections, sizes of fields, limits."""
+        return "\n".join(f"{name:<28}{value}" for name, value in self._facts_in_words() if value not in (None, ""))
+
+    def _facts_in_words(self) -> list[tuple[str, object]]:
+        sized: list[tuple[str, WireFlag, Callable[[], object]]] = [
+            ("base hash", self.base_hash, lambda: f"{algorithms.digest_size(self.base_hash)} bytes"),
+            ("responder signature", self.base_asym, lambda: f"{algorithms.signature_size(self.base_asym)} bytes"),
+            ("responder PQC signature", self.pqc_asym, lambda: f"{algorithms.signature_size(self.pqc_asym)} bytes"),
+            (
+                "requester signature",
+                self.req_base_asym,
+                lambda: f"{algorithms.signature_size(self.req_base_asym)} bytes",
+            ),
+            (
+                "requester PQC signature",
+                self.req_pqc_asym,
+                lambda: f"{algorithms.signature_size(self.req_pqc_asym)} bytes",
+            ),
+            ("DHE group", self.dhe, lambda: _both(self.dhe)),
+            ("KEM", self.kem, lambda: _both(self.kem)),
+            ("AEAD", self.aead, lambda: f"key {algorithms.aead_algorithm(self.aead).key_size} bytes"),
+            ("measurement hash", self.measurement_hash, lambda: _measured(self.measurement_hash)),
+        ]
+        return [
+            ("version", f"{self.version >> _MAJOR_SHIFT}.{self.version & _MINOR_MASK}"),
+            ("requester capabilities", " ".join(self.requester.names())),
+            ("responder capabilities", " ".join(self.responder.names())),
+            *((name, f"{selected.name} ({size()})" if selected else None) for name, selected, size in sized),
+            ("opaque data", self.opaque_format.name),
+            ("several keys", ", ".join(self._several_keys())),
+            ("requester takes", _taken(self.requester_transfer_size, self.requester_message_size)),
+            ("responder takes", _taken(self.responder_transfer_size, self.responder_message_size)),
+            ("responder's crypto timeout", f"{1 << self.responder_ct_exponent} us"),
+        ]
+
+    def _several_keys(self) -> list[str]:
+        sides = (("responder", self.is_responder_multi_key), ("requester", self.is_requester_multi_key))
+        return [side for side, several in sides if several]
 
     @property
     def has_psk_finish(self) -> bool:
@@ -201,6 +327,20 @@ class Negotiated:
         "verify_data": _verify_data,
         "multi_key": _multi_key,
     }
+
+
+def _measured(selected: MeasurementHashAlgo) -> str:
+    size = algorithms.measurement_digest_size(selected)
+    return f"{size} bytes" if size else "no digests"
+
+
+def _both(selected: DheGroup | KemAlgo) -> str:
+    request, response = algorithms.exchange_sizes(selected)
+    return f"{request} and {response} bytes"
+
+
+def _taken(transfer: int | None, whole: int | None) -> str | None:
+    return None if transfer is None else f"{transfer} bytes at once, {whole} in chunks"
 
 
 def _unknown(fact: str) -> NoReturn:

@@ -1,0 +1,170 @@
+"""What a signature or an HMAC covers, made or checked, so that it can be explained (DSP0274).
+
+An engine reports every one of them as an event, good or bad, with its pieces: which bytes of which message, and the
+rule that put them there. This file signs, verifies and keeps account. It does not know what enters a transcript
+(`pytio.spdm.transcript`), nor when a check is due.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from pytio.crypto import HashAlgorithm, Provider, PublicKey, SignatureAlgorithm, byte_reversed, digest
+from pytio.errors import VerificationError
+from pytio.spdm.codes import SpdmVersion
+from pytio.spdm.signing import SigningContext, signing_input
+from pytio.spdm.transcript import Pieces
+
+if TYPE_CHECKING:
+    from pytio.crypto import KeyMaterial, SigningKey
+    from pytio.spdm.key_schedule import KeySchedule
+
+__all__ = ("CheckFailedError", "HmacCheck", "SignatureCheck", "Signer", "check_hmac", "check_signature", "made_hmac")
+
+
+@attrs.frozen
+class SignatureCheck:
+    """A signature over a transcript."""
+
+    what: str
+    """The message and its field, such as ``CHALLENGE_AUTH signature``."""
+    context: SigningContext
+    """Who signs what for; part of what is signed from 1.2 on."""
+    version: int
+    """The negotiated SPDM version."""
+    algorithm: SignatureAlgorithm
+    """The signature algorithm."""
+    hash_algorithm: HashAlgorithm
+    """The negotiated base hash."""
+    pieces: Pieces
+    """What is covered, in order."""
+    signature: bytes
+    """In wire encoding."""
+    public_key: PublicKey
+    """The key it is to hold under."""
+    slot: int | None
+    """The slot the key belongs to; None for a key that was provisioned out of band."""
+    is_ours: bool = False
+    """Whether this side made it, rather than checked it."""
+
+    @property
+    def digest(self) -> bytes:
+        """Hash(transcript)."""
+        return digest(self.hash_algorithm, *(piece.data for piece in self.pieces))
+
+    @property
+    def message(self) -> bytes:
+        """What the signature algorithm is given: the digest alone up to 1.1, the digest behind its prefix after."""
+        return signing_input(self.version, self.context, self.digest).message
+
+
+@attrs.frozen
+class HmacCheck:
+    """Verify data: an HMAC over the hash of a transcript. The key is no part of it."""
+
+    what: str
+    """The message and its field, such as ``FINISH RequesterVerifyData``."""
+    hash_algorithm: HashAlgorithm
+    """The negotiated base hash."""
+    pieces: Pieces
+    """What is covered, in order."""
+    value: bytes
+    """The field."""
+    is_ours: bool = False
+    """Whether this side made it, rather than checked it."""
+
+    @property
+    def digest(self) -> bytes:
+        """Hash(transcript), which the HMAC is over."""
+        return digest(self.hash_algorithm, *(piece.data for piece in self.pieces))
+
+
+class CheckFailedError(VerificationError):
+    """A signature or an HMAC of the peer does not hold.
+
+    Attributes:
+        check: what was checked, with its pieces.
+    """
+
+    def __init__(self, check: SignatureCheck | HmacCheck) -> None:
+        super().__init__(check.what, check.pieces)
+        self.args = (check,)
+        self.check = check
+
+
+@attrs.frozen
+class Signer:
+    """Everything about a signature but the transcript: what one side negotiated for itself."""
+
+    version: int
+    algorithm: SignatureAlgorithm
+    hash_algorithm: HashAlgorithm
+
+    def sign(self, provider: Provider, key: SigningKey, pieces: Pieces, **account: Any) -> SignatureCheck:
+        """Sign a transcript; ``account`` is ``what``, ``context`` and ``slot`` of the `SignatureCheck` returned.
+
+        Raises ValueError if the key does not serve the algorithm, UnsupportedAlgorithmError if the library lacks it.
+        """
+        check = self._account(pieces, b"", key.public_key, is_ours=True, **account)
+        given = signing_input(self.version, check.context, check.digest)
+        parameters = given.parameters(self.algorithm, self.hash_algorithm)
+        return attrs.evolve(check, signature=provider.sign(key, given.message, parameters))
+
+    def verify(self, public_key: PublicKey, signature: bytes, pieces: Pieces, **account: Any) -> SignatureCheck:
+        """Check a signature over a transcript. Raises CheckFailedError if it does not hold."""
+        check = self._account(pieces, signature, public_key, is_ours=False, **account)
+        check_signature(check)
+        return check
+
+    def _account(
+        self, pieces: Pieces, signature: bytes, public_key: PublicKey, *, is_ours: bool, **account: Any
+    ) -> SignatureCheck:
+        return SignatureCheck(
+            version=self.version,
+            algorithm=self.algorithm,
+            hash_algorithm=self.hash_algorithm,
+            pieces=pieces,
+            signature=signature,
+            public_key=public_key,
+            is_ours=is_ours,
+            **account,
+        )
+
+
+def check_signature(check: SignatureCheck) -> None:
+    """Raise CheckFailedError unless the signature holds.
+
+    Up to 1.1 the byte order of RSA and ECDSA signatures is open (SPDM_U5), so either one is accepted.
+    """
+    given = signing_input(check.version, check.context, check.digest)
+    parameters = given.parameters(check.algorithm, check.hash_algorithm)
+    candidates = [check.signature]
+    if check.version < SpdmVersion.V1_2:
+        candidates.append(byte_reversed(check.algorithm, check.signature))
+    for candidate in candidates:
+        try:
+            check.public_key.verify(candidate, given.message, parameters, what=check.what)
+        except VerificationError:
+            continue
+        return
+    raise CheckFailedError(check)
+
+
+def made_hmac(schedule: KeySchedule, finished_key: KeyMaterial, what: str, pieces: Pieces) -> HmacCheck:
+    """Return verify data over a transcript, and its account."""
+    check = HmacCheck(what, schedule.hash_algorithm, pieces, b"", is_ours=True)
+    return attrs.evolve(check, value=schedule.finished_hmac(finished_key, check.digest))
+
+
+def check_hmac(
+    schedule: KeySchedule, finished_key: KeyMaterial, what: str, pieces: Pieces, received: bytes
+) -> HmacCheck:
+    """Return the account of verify data, compared in constant time. Raises CheckFailedError if they do not hold."""
+    check = HmacCheck(what, schedule.hash_algorithm, pieces, received)
+    try:
+        schedule.verify_finished_hmac(finished_key, check.digest, received, what)
+    except VerificationError:
+        raise CheckFailedError(check) from None
+    return check

@@ -1,0 +1,380 @@
+"""`Requester`: one connection from the asking side. Here messages come and go; the phases are in files of their own."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from pytio.crypto import ChainRole, HashAlgorithm, Provider, SignatureAlgorithm
+from pytio.errors import (
+    LocalProtocolError,
+    ProtocolError,
+    PytioError,
+    RemoteProtocolError,
+    SpdmPeerError,
+    VerificationError,
+)
+from pytio.spdm import algorithms
+from pytio.spdm.checks import SignatureCheck
+from pytio.spdm.codes import RAW_PUBLIC_KEY_SLOT, REQUESTER_CONTEXT_BYTES, SpdmCode, SpdmVersion
+from pytio.spdm.configuration import RequesterConfig
+from pytio.spdm.endpoint import HEADER_BYTES, Endpoint
+from pytio.spdm.events import Event, OtherDataReceived, SessionEnded
+from pytio.spdm.inner_framing import InnerFraming, NotSpdmError
+from pytio.spdm.messages.base import SpdmMessage
+from pytio.spdm.messages.capabilities import Capabilities, GetCapabilities
+from pytio.spdm.messages.error import Error
+from pytio.spdm.negotiated import Negotiated
+from pytio.spdm.peer_identity import PeerIdentity
+from pytio.spdm.requester import refusals
+from pytio.spdm.requester.exchange import Answer, Exchange
+from pytio.spdm.requester.tables import BUILDERS, TAKERS, VERSION_OF
+from pytio.spdm.requester.waiting import Waiting
+from pytio.spdm.requests import Connect, Intent, KeepAlive
+from pytio.spdm.secured import RECORD_FORMATS, RecordFormat, RecordTransport
+from pytio.spdm.session import Session, Side, place_of, record_session_id
+from pytio.spdm.state import REQUEST_RULES, ConnectionState, SessionState
+from pytio.spdm.transcript import Piece, Pieces
+
+__all__ = ("Requester",)
+
+_REQUEST_BIT = 0x80
+
+
+class Requester(Endpoint):
+    """The requester's half of one SPDM connection. Performs no I/O, reads no clock, draws no entropy of its own.
+
+    Ask with ``send``, fetch what goes over the wire with ``bytes_to_send``, hand in what comes with ``receive``. One
+    request is on its way at a time; ``is_idle`` says that it is answered. A refusal by the peer raises SpdmPeerError
+    and leaves the connection as it was. After a broken rule or a failed check the connection is in state ERROR, out of
+    which only ``Connect`` leads; inside a session it is the session that ends.
+
+    Attributes:
+        config: what the requester is.
+        peer: what is known of the responder's identity.
+    """
+
+    IS_REQUESTER: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        config: RequesterConfig | None = None,
+        *,
+        provider: Provider | None = None,
+        record_format: RecordFormat = RECORD_FORMATS[RecordTransport.PCI_DOE],
+        inner_framing: InnerFraming | None = None,
+    ) -> None:
+        """Start without a connection.
+
+        ``record_format`` is the transport's, and ``inner_framing`` what it puts before messages in records, for
+        transports whose inner header this package does not lay out. Raises ValueError where one would be needed.
+        """
+        self.config = config or RequesterConfig()
+        super().__init__(provider=provider, record_format=record_format, inner_framing=inner_framing)
+
+    def _forget_connection(self) -> None:
+        super()._forget_connection()
+        self.peer = PeerIdentity(self.config.trust, ChainRole.RESPONDER)
+        self._exchange: Exchange | None = None
+        self._following: Exchange | None = None
+        self._waiting: Waiting | None = None
+        self._capabilities: tuple[GetCapabilities, Capabilities] | None = None
+        self._next_session_index = 0
+
+    # asking
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no request is on its way, and none is waiting to be repeated."""
+        return self._exchange is None
+
+    def send(self, request: Intent | SpdmMessage, *, session: int | None = None, now: float) -> None:
+        """Ask for something, outside any session or in one.
+
+        Raises LocalProtocolError, having sent nothing, where that is illegal now; KeyError if there is no such session.
+        """
+        if not self.is_idle:
+            raise LocalProtocolError(self.state, request, "another request is unanswered")
+        if isinstance(request, Connect):
+            self._restart()
+        elif self.state is ConnectionState.ERROR:
+            raise LocalProtocolError(self.state, request, "only Connect is possible now")
+        where = self.sessions[session] if session is not None else None
+        intent = None if isinstance(request, SpdmMessage) else request
+        if intent is not None:
+            self._check_legal(BUILDERS[type(intent)].code, where)
+        message = request if isinstance(request, SpdmMessage) else BUILDERS[type(request)].build(self, request, where)
+        if intent is None:
+            self._check_legal(SpdmCode(message.code), where)
+        self._issue(Exchange(message, b"", where, intent), now)
+
+    def _restart(self) -> None:
+        """Begin a new connection; what was learnt of the peer's identity goes with the old one."""
+        self._forget_connection()
+
+    def _check_legal(self, code: SpdmCode, session: Session | None) -> None:
+        rule = REQUEST_RULES.get(code)
+        if rule is None:
+            raise LocalProtocolError(self.state, code, "no request that this engine knows")
+        place = place_of(session)
+        if place not in rule.places:
+            raise LocalProtocolError(place, code)
+        if self.state not in rule.states:
+            raise LocalProtocolError(self.state, code)
+        if rule.since > self.version:
+            raise LocalProtocolError(self.state, code, f"SPDM {self.version.name} lacks it")
+        agreed = self._negotiated
+        if agreed is not None and rule.responder and not rule.responder & agreed.responder:
+            raise LocalProtocolError(self.state, code, f"the responder lacks {rule.responder.name}")
+        if agreed is not None and rule.requester and not rule.requester & agreed.requester:
+            raise LocalProtocolError(self.state, code, f"this requester lacks {rule.requester.name}")
+
+    def _issue(self, exchange: Exchange, now: float) -> None:
+        exchange.raw = exchange.request.build()
+        exchange.busy_left = self.config.busy_retries
+        self.transcript.request(exchange.raw, context=exchange.context)
+        self._exchange = exchange
+        try:
+            self._transmit(exchange.raw, exchange.session, now)
+        except PytioError:
+            self._exchange = None
+            raise
+
+    def _transmit(self, raw: bytes, session: Session | None, now: float) -> None:
+        if session is None:
+            self._queue(raw)
+            return
+        self._queue(session.seal(Side.REQUEST, raw, self._provider), is_secured=True)
+        session.touch(now, 1)
+
+    def send_data(self, application_data: bytes, *, session: int, now: float) -> None:
+        """Send application data that are no SPDM, their inner header included; an answer is an `OtherDataReceived`.
+
+        Raises LocalProtocolError unless the session is established; KeyError if there is none.
+        """
+        where = self.sessions[session]
+        if where.state is not SessionState.ESTABLISHED:
+            raise LocalProtocolError(where.state, "application data")
+        self._queue(where.seal_data(Side.REQUEST, application_data, self._provider), is_secured=True)
+        where.touch(now, 1)
+
+    # being answered
+
+    def receive(self, message: bytes, *, now: float, is_secured: bool = False) -> list[Event]:
+        """Take what came over the wire; ``is_secured`` is what its transport said.
+
+        Raises SpdmPeerError if the peer refuses, RemoteProtocolError if it breaks a rule, VerificationError if a check
+        fails, SpdmDecodeError if the bytes lack their shape.
+        """
+        if self.state is ConnectionState.ERROR:
+            raise LocalProtocolError(self.state, "message", "only Connect is possible now")
+        if is_secured:
+            return self._receive_record(message, now)
+        exchange = self._exchange
+        if exchange is None or self._waiting is not None:
+            raise RemoteProtocolError(self.state, "message", "nothing was asked")
+        if exchange.session is not None:
+            raise RemoteProtocolError(self.state, "message", "in clear, where a secured one has to come")
+        return self._guarded(exchange, message, now)
+
+    def _receive_record(self, record: bytes, now: float) -> list[Event]:
+        session = self.sessions.get(record_session_id(record) or 0)
+        if session is None:
+            raise RemoteProtocolError(self.state, "secured record", "there is no such session")
+        try:
+            data = session.open(Side.RESPONSE, record)
+        except (PytioError, ValueError):
+            self._abandon(session)
+            raise
+        session.touch(now, 1)
+        exchange = self._exchange
+        try:
+            message = session.rules.framing.unwrap(data)
+        except NotSpdmError:
+            return [OtherDataReceived(session.session_id, data)]
+        if exchange is None or exchange.session is not session or self._waiting is not None:
+            self._abandon(session)
+            raise RemoteProtocolError(session.state, "message", "nothing was asked in this session")
+        return self._guarded(exchange, message, now)
+
+    def _abandon(self, session: Session) -> None:
+        """End a session that failed a check, and whatever was asked in it."""
+        if self._exchange is not None and self._exchange.session is session:
+            self._exchange = self._waiting = None
+        self._end_session(session)
+
+    def _guarded(self, exchange: Exchange, message: bytes, now: float) -> list[Event]:
+        """Take a message in clear text; whatever check it fails, it changes nothing but to end what it belongs to."""
+        self._following = None
+        try:
+            events = self._take(exchange, message, now)
+        except SpdmPeerError:
+            raise
+        except (ProtocolError, VerificationError, ValueError):
+            self._fail(exchange)
+            raise
+        following = self._what_follows()
+        if following is not None:
+            self._issue(following, now)
+        return events
+
+    def _what_follows(self) -> Exchange | None:
+        following, self._following = self._following, None
+        return following
+
+    def _fail(self, exchange: Exchange) -> None:
+        self._exchange = self._waiting = None
+        concerned = exchange.session or refusals.handshake_of(self, exchange)
+        if concerned is not None:
+            self._end_session(concerned)
+        if exchange.session is None:
+            self.state = ConnectionState.ERROR
+
+    def _take(self, exchange: Exchange, message: bytes, now: float) -> list[Event]:
+        if len(message) < HEADER_BYTES:
+            raise RemoteProtocolError(self.state, "message", f"{len(message)} bytes are no SPDM message")
+        code = SpdmCode(message[1])
+        if code is SpdmCode.ERROR:
+            return self._take_error(exchange, message, now)
+        expected = SpdmCode(exchange.code & ~_REQUEST_BIT)
+        if code is not expected:
+            raise RemoteProtocolError(exchange.code, code, f"{expected.name} was to come")
+        if message[0] != VERSION_OF.get(code, self.version):
+            raise RemoteProtocolError(self.version, code, f"SPDMVersion {message[0]:#x}")
+        taker = TAKERS[code]
+        parsed, raw = self.parse(taker.cls, message, exchange.request, from_requester=False)
+        self._exchange = None
+        events = taker.take(self, Answer(exchange, parsed, raw, now))
+        signature_size = len(getattr(parsed, "signature", None) or b"")
+        self.transcript.response(raw, context=exchange.context, signature_size=signature_size)
+        if exchange.session is None:
+            self._advance(code)
+        return events
+
+    def _take_error(self, exchange: Exchange, message: bytes, now: float) -> list[Event]:
+        if message[0] not in (self.version, SpdmVersion.V1_0):
+            raise RemoteProtocolError(self.version, SpdmCode.ERROR, f"SPDMVersion {message[0]:#x}")
+        error, raw = Error.parse_prefix(message)
+        return refusals.take(self, exchange, error, message[:raw], now)
+
+    # time
+
+    def wake_at(self) -> float | None:
+        """Return when to call ``wake``: a request is to be repeated, or a heartbeat is due; None if nothing is."""
+        if self._waiting is not None:
+            return self._waiting.until
+        if not self.is_idle:
+            return None
+        deadlines = [session.deadline for session in self.sessions.values() if session.deadline is not None]
+        return min(deadlines, default=None)
+
+    def wake(self, now: float) -> list[Event]:
+        """Do what is due. Raises LocalProtocolError where a session's key has reached its limit."""
+        if self._waiting is not None:
+            if now >= self._waiting.until and self._exchange is not None:
+                raw = self._waiting.message
+                self._waiting = None
+                self._transmit(raw, self._exchange.session, now)
+            return []
+        for session in list(self.sessions.values()):
+            if self.is_idle and session.deadline is not None and now >= session.deadline:
+                self.send(KeepAlive(), session=session.session_id, now=now)
+        return []
+
+    # for the phases
+
+    def settle_version(self, version: SpdmVersion) -> None:
+        """Take the version that GET_VERSION found."""
+        self._version = version
+
+    def settle_capabilities(self, request: GetCapabilities, response: Capabilities, heard: Capabilities) -> None:
+        """Take what both sides can do."""
+        self._capabilities = request, response
+
+    @property
+    def capabilities_exchange(self) -> tuple[GetCapabilities, Capabilities]:
+        """GET_CAPABILITIES and its response. Raises LocalProtocolError as long as there is none."""
+        if self._capabilities is None:
+            raise LocalProtocolError(self.state, "capabilities")
+        return self._capabilities
+
+    def settle(self, agreed: Negotiated) -> None:
+        """Take what ALGORITHMS settled."""
+        self._negotiated = agreed
+
+    def follow(
+        self, answer: Answer, message: SpdmMessage, *, memory: Any = None, session: Session | None = None
+    ) -> None:
+        """Ask for what comes next of the same intent, once the present response has passed."""
+        where = session or answer.exchange.session
+        self._following = Exchange(message, b"", where, answer.exchange.intent, memory)
+
+    def nonce(self, size: int) -> bytes:
+        """Draw a nonce."""
+        return self._provider.nonce(size)
+
+    def new_context(self) -> bytes | None:
+        """Draw a RequesterContext; there is none before 1.3."""
+        return self._provider.nonce(REQUESTER_CONTEXT_BYTES) if self.version >= SpdmVersion.V1_3 else None
+
+    @property
+    def portion_bytes(self) -> int | None:
+        """How much of a chain to ask for at once."""
+        return self.config.certificate_portion_bytes
+
+    @property
+    def hash_algorithm(self) -> HashAlgorithm:
+        """The negotiated base hash. Raises ValueError if there is none."""
+        return algorithms.hash_algorithm(self.negotiated.base_hash)
+
+    @property
+    def responder_algorithm(self) -> SignatureAlgorithm | None:
+        """What the responder signs by; None where nothing was negotiated for that."""
+        selected = self.negotiated.base_asym or self.negotiated.pqc_asym
+        return algorithms.signature_algorithm(selected) if selected else None
+
+    def knows_key_of(self, slot: int) -> bool:
+        """Say whether the key of a slot, or for 0xFF the provisioned one, is known."""
+        algorithm = self.responder_algorithm
+        if algorithm is None:
+            return False
+        try:
+            self.peer.public_key(slot, algorithm)
+        except KeyError:
+            return False
+        return True
+
+    def chain_hash(self, slot: int, rule: str) -> Piece:
+        """Return the hash of a known chain, or of the provisioned key."""
+        algorithm = self.responder_algorithm
+        if algorithm is None:
+            raise LocalProtocolError(self.state, f"slot {slot}", "no signature algorithm was negotiated")
+        try:
+            return self.peer.hash_of(slot, algorithm, self.hash_algorithm, rule)
+        except KeyError:
+            raise LocalProtocolError(self.state, f"slot {slot}", "its chain is not known") from None
+
+    def verify(self, answer: Answer, pieces: Pieces, slot: int, **account: Any) -> SignatureCheck:
+        """Check the responder's signature. Raises CheckFailedError."""
+        signer = self.signer(of_requester=False)
+        try:
+            key = self.peer.public_key(slot, signer.algorithm)
+        except KeyError:
+            raise LocalProtocolError(self.state, f"slot {slot}", "its key is not known") from None
+        account["slot"] = None if slot == RAW_PUBLIC_KEY_SLOT else slot
+        return signer.verify(key, answer.message.signature, pieces, **account)
+
+    def expect_encapsulated_flow(self, answer: Answer) -> None:
+        """The responder asks for the requester's signature next."""
+
+    def wait(self, exchange: Exchange, message: bytes, until: float) -> None:
+        """Keep a request waiting until a message about it is to be sent."""
+        self._exchange, self._waiting = exchange, Waiting(message, until)
+
+    def drop(self, exchange: Exchange) -> None:
+        """Forget a request that will get no other response."""
+        self._exchange = self._waiting = None
+
+    def end(self, session: Session, reason: str) -> SessionEnded:
+        """End a session."""
+        self._end_session(session)
+        return SessionEnded(session.session_id, reason)

@@ -1,0 +1,92 @@
+"""One request as a handler sees it, and how a handler refuses it."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import attrs
+
+from pytio.spdm.codes import SpdmCode, SpdmErrorCode
+from pytio.spdm.events import Event
+from pytio.spdm.session import Session
+
+__all__ = ("Call", "NotReadyError", "Refusal", "VendorHandler", "require")
+
+
+class Refusal(Exception):  # noqa: N818  not an error of ours: the engine turns it into an ERROR message
+    """A request that is to be answered with ERROR.
+
+    Attributes:
+        code: the error code.
+        reason: why, in words that are not sent.
+        data: the error data byte.
+        extended: the extended error data.
+    """
+
+    def __init__(self, code: SpdmErrorCode, reason: str, data: int = 0, extended: Any = b"") -> None:
+        super().__init__(code, reason, data)
+        self.code = code
+        self.reason = reason
+        self.data = data
+        self.extended = extended
+
+
+def require(holds: object, reason: str, code: SpdmErrorCode = SpdmErrorCode.INVALID_REQUEST) -> None:
+    """Raise Refusal, as InvalidRequest unless told otherwise, if a rule does not hold."""
+    if not holds:
+        raise Refusal(code, reason)
+
+
+class NotReadyError(Exception):
+    """What a vendor's handler raises to be asked again later: the requester is answered ResponseNotReady.
+
+    Attributes:
+        seconds: how long it takes.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(seconds)
+        self.seconds = seconds
+
+
+class VendorHandler(Protocol):
+    """A protocol inside VENDOR_DEFINED, from the responder's side: IDE_KM and TDISP are such protocols.
+
+    Registered with `Responder.register`. Payloads begin with the protocol id. The engine guarantees that a session, if
+    any, is established or handshaking, and calls no handler twice for one request unless it was not ready.
+    """
+
+    def handle(self, payload: bytes, session: int | None) -> bytes:
+        """Return the payload of the response, its protocol id included.
+
+        ``session`` is the id of the session that the request came in, None outside any. Raises NotReadyError to be
+        asked again; LookupError to have the request answered UnsupportedRequest; a DecodeError or ProtocolError to have
+        it answered InvalidRequest.
+        """
+
+
+@attrs.frozen
+class Call:
+    """A request of the right place, version and shape, to be answered."""
+
+    request: Any
+    """The message, of the class that the handler's table names."""
+    raw: bytes = attrs.field(repr=False)
+    """Its bytes, without what a transport appended."""
+    session: Session | None
+    """The session that it came in."""
+    now: float
+    events: list[Event] = attrs.field(factory=list)
+    """What the handler reports."""
+    is_deferred: bool = False
+    """Whether it has been answered ResponseNotReady before."""
+
+    @property
+    def code(self) -> SpdmCode:
+        """The request's code."""
+        return SpdmCode(self.request.code)
+
+    @property
+    def context(self) -> int | None:
+        """What transcripts call the place: the session's id."""
+        return self.session.session_id if self.session is not None else None

@@ -1,0 +1,59 @@
+"""Which handler answers which request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+import attrs
+
+from pytio.spdm.codes import SpdmCode
+from pytio.spdm.messages import MESSAGES
+from pytio.spdm.messages.base import SpdmMessage
+from pytio.spdm.responder import connection, identity, measurements, vendor
+from pytio.spdm.responder.calls import Call
+
+if TYPE_CHECKING:
+    from pytio.spdm.responder.engine import Responder
+
+__all__ = ("ANSWERS", "Answer")
+
+_Handle: TypeAlias = "Callable[[Responder, Call], Any]"
+
+
+@attrs.frozen
+class Answer:
+    """What answers a request."""
+
+    code: SpdmCode
+    handle: _Handle
+
+    @property
+    def cls(self) -> type[SpdmMessage]:
+        """The request's class."""
+        return MESSAGES[self.code]
+
+    def answer(self, responder: Responder, call: Call) -> SpdmMessage:
+        """Return the response. Raises Refusal to have it refused."""
+        response: SpdmMessage = self.handle(responder, call)
+        return response
+
+
+_HANDLERS: Final[Mapping[SpdmCode, _Handle]] = {
+    SpdmCode.GET_VERSION: connection.answer_get_version,
+    SpdmCode.GET_CAPABILITIES: connection.answer_get_capabilities,
+    SpdmCode.NEGOTIATE_ALGORITHMS: connection.answer_negotiate_algorithms,
+    SpdmCode.GET_DIGESTS: identity.answer_get_digests,
+    SpdmCode.GET_CERTIFICATE: identity.answer_get_certificate,
+    SpdmCode.CHALLENGE: identity.answer_challenge,
+    SpdmCode.GET_MEASUREMENTS: measurements.answer_get_measurements,
+    SpdmCode.GET_MEASUREMENT_EXTENSION_LOG: measurements.answer_get_mel,
+    SpdmCode.GET_ENDPOINT_INFO: measurements.answer_get_endpoint_info,
+    SpdmCode.VENDOR_DEFINED_REQUEST: vendor.answer_vendor_request,
+}
+
+ANSWERS: Final[Mapping[SpdmCode, Answer]] = MappingProxyType(
+    {code: Answer(code, handle) for code, handle in _HANDLERS.items()}
+)
+"""One row for each request that is answered by something else than ERROR."""
