@@ -4,6 +4,7 @@
 ``code-table MODULE``: every enumeration and flag set of a module, with its values.
 ``name-table MODULE``: every public name of a module, with the first sentence of its docstring.
 ``transition-table MODULE``: the state machine of a module, from its ``TRANSITIONS``.
+``assumption-table MODULE``: the rows of the module's ``ASSUMPTIONS``.
 
 The first three read what the module exports, in the order of its definition; of a package, what its modules export.
 """
@@ -71,7 +72,7 @@ def literal(text: str) -> Cell:
 
 
 class ModuleTable(SphinxDirective):
-    """What the three directives share: a module as the argument, its exports, and the comments beside assignments."""
+    """What the directives share: a module as the argument, its exports, and the comments beside assignments."""
 
     required_arguments = 1
     module: ModuleType
@@ -239,10 +240,23 @@ class TransitionTable(SphinxDirective):
                 yield names([before]), names([after]), names(ways[before, after])
 
 
+class AssumptionTable(ModuleTable):
+    """``assumption-table MODULE``: what a module assumes, how sure that is, and where it is in the code."""
+
+    def render(self) -> Iterator[nodes.Node]:
+        """Yield one table: name, text, confidence, place."""
+        rows = [
+            (literal(name), row.text, row.confidence, literal(row.place))
+            for name, row in self.module.ASSUMPTIONS.items()
+        ]
+        yield table(("name", "what is assumed", "confidence", "where"), rows, (14, 70, 14, 36))
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register the directives."""
     app.add_directive("message-table", MessageTable)
     app.add_directive("code-table", CodeTable)
     app.add_directive("name-table", NameTable)
     app.add_directive("transition-table", TransitionTable)
+    app.add_directive("assumption-table", AssumptionTable)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
