@@ -224,3 +224,51 @@ def test_the_demo_decodes_everything(capsys: pytest.CaptureFixture[str]) -> None
     out, err = capsys.readouterr()
     assert "TDISP START_INTERFACE_REQUEST" in out
     assert "388 records, 316 secured, 316 of them opened" in err
+
+
+def damaged(path: Path, number: int, offset: int) -> Path:
+    """Write a copy of the capture with one bit of a record changed."""
+    data = bytearray(CAPTURE.read_bytes())
+    data[data.index(open_capture(CAPTURE)[number - 1].data) + offset] ^= 1
+    path.write_bytes(data)
+    return path
+
+
+def test_verify_says_what_holds(capsys: pytest.CaptureFixture[str]) -> None:
+    """Checks follow the message that they are about; their number goes to stderr."""
+    assert main(["decode", str(CAPTURE), *secrets(), "--verify"]) == 0
+    out, err = capsys.readouterr()
+    lines = [line for line in out.splitlines() if ": ok]" in line]
+    assert [line.split()[-2] for line in lines] == ["ResponderVerifyData:", "RequesterVerifyData:"] * 2
+    assert err == "138 records, 122 secured, 122 of them opened, 4 checks, 0 of them failed\n"
+
+
+def test_a_failed_check_carries_its_pieces(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The exit code is 1, and the JSON has what was hashed."""
+    path = damaged(tmp_path / "damaged.pcap", 13, 60)  # within the context of PSK_EXCHANGE
+    assert main(["decode", str(path), *secrets(), "--verify", "--json"]) == 1
+    checks = [check for line in capsys.readouterr().out.splitlines() for check in json.loads(line)["checks"]]
+    first = checks[0]
+    assert (first["check"], first["ok"]) == ("PSK_EXCHANGE_RSP ResponderVerifyData", False)
+    pieces = [(piece["what"], piece["rule"], piece["record"]) for piece in first["pieces"]]
+    assert pieces[0] == ("GET_VERSION", "A", 7)
+    assert pieces[-2:] == [("PSK_EXCHANGE", "K", 13), ("PSK_EXCHANGE_RSP", "K", 14)]
+    assert first["pieces"][0]["bytes"] == "10840000"
+
+
+def test_a_failed_check_is_explained_in_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = damaged(tmp_path / "damaged.pcap", 13, 60)
+    assert main(["decode", str(path), *secrets(), "--verify", "-v"]) == 1
+    out = capsys.readouterr().out
+    assert "!! PSK_EXCHANGE_RSP ResponderVerifyData does not hold" in out
+    assert "known mistake: none of the known" in out
+    assert not any(secret in out for secret in secrets())
+
+
+def test_a_failed_check_outweighs_what_does_not_decode(tmp_path: Path) -> None:
+    """Where 1 and 3 meet, it is 1."""
+    path = damaged(tmp_path / "damaged.pcap", 13, 60)
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) - 4])  # the last record is cut
+    assert main(["decode", str(path), *secrets()]) == 3
+    assert main(["decode", str(path), *secrets(), "--verify"]) == 1

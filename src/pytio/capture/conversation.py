@@ -14,12 +14,13 @@ import attrs
 
 from pytio.capture import vendor
 from pytio.capture.chains import ChainStore
+from pytio.capture.checks import Checker
 from pytio.capture.draft import Draft
 from pytio.capture.keylog import session_key
 from pytio.capture.reassembly import ChunkTransfer, LostChunkError
 from pytio.capture.records import Direction, Layer
 from pytio.capture.secrets import SecretKind, SecretStore
-from pytio.capture.session_keys import SessionKeys
+from pytio.capture.session_keys import SessionKeys, Side
 from pytio.crypto import UnsupportedAlgorithmError
 from pytio.errors import DecodeError
 from pytio.spdm.codes import SpdmCode, SpdmErrorCode
@@ -121,10 +122,11 @@ def is_request(raw: bytes) -> bool:
 class Conversation:
     """Reads one connection's messages in the order in which they were captured."""
 
-    def __init__(self, secrets: SecretStore, signed: Signed | None = None) -> None:
-        """Start with nothing known. ``signed`` is told of every value that is signed or MACed."""
+    def __init__(self, secrets: SecretStore, signed: Signed | None = None, *, verify: bool = False) -> None:
+        """Start with nothing known. ``signed`` is told of every value that is signed or MACed; ``verify`` checks it."""
         self._secrets = secrets
         self._signed = signed
+        self._checker = Checker(self) if verify else None
         self._restart()
 
     def _restart(self) -> None:
@@ -135,6 +137,10 @@ class Conversation:
         self._newest: Session | None = None
         self._vca: dict[type[SpdmMessage], SpdmMessage] = {}
         self._chains = {False: ChainStore(), True: ChainStore()}  # by whether they are the requester's
+
+    def chains(self, *, by_requester: bool) -> ChainStore:
+        """Return the certificate chains that one side has shown on this connection."""
+        return self._chains[by_requester]
 
     # reading one message
 
@@ -243,7 +249,7 @@ class Conversation:
     def _report_signed(self, draft: Draft, said: Said, channel: Channel, encapsulated: bool) -> None:
         signature = getattr(said.message, "signature", None)
         what = _SIGNED.get(said.message.code)
-        if self._signed is None or what is None or not signature:
+        if (self._signed is None and self._checker is None) or what is None or not signature:
             return
         unsigned = said.raw[: len(said.raw) - len(signature)]
         if said.message.code is SpdmCode.CHALLENGE_AUTH:
@@ -255,10 +261,28 @@ class Conversation:
                 unsigned, context=channel.session, encapsulated=encapsulated, source=said.number
             )
         self._report(what, pieces, draft)
+        if self._checker is not None:
+            message: Any = said.message
+            self._checker.signature(
+                draft,
+                message.code,
+                pieces,
+                signature,
+                slot=message.slot_id,
+                by_requester=encapsulated,
+                session=channel.session,
+            )
 
     def _report(self, what: str, pieces: Pieces, draft: Draft) -> None:
         if self._signed is not None:
             self._signed(what, pieces, draft)
+
+    def _prove(self, draft: Draft, what: str, covered: Pieces, received: bytes, keys: SessionKeys, side: Side) -> None:
+        """Report verify data, and let it prove the secret of its session."""
+        self._report(what, covered, draft)
+        if self._checker is not None and keys.transcript.is_known:
+            self._checker.verify_data(draft, what, covered, received, keys, side)
+        keys.prove_by_verify_data(side, joined(covered), received)
 
     def _on_version(self, draft: Draft, said: Said, channel: Channel) -> None:
         self._vca[type(said.message)] = said.message
@@ -277,7 +301,7 @@ class Conversation:
     def _on_certificate(self, draft: Draft, said: Said, channel: Channel) -> None:
         assert isinstance(said.message, Certificate)
         if channel.request is not None and isinstance(channel.request.message, GetCertificate):
-            self._chains[False].take_certificate(channel.request.message, said.message)
+            self._chains[False].take_certificate(channel.request.message, said.message, said.number)
 
     def _on_encapsulated_response(self, said: Said, channel: Channel) -> None:
         """Take what the requester shows of itself."""
@@ -288,7 +312,7 @@ class Conversation:
             self._chains[True].take_digests(message)
         asked = channel.encapsulated_request
         if isinstance(message, Certificate) and asked is not None and isinstance(asked.message, GetCertificate):
-            self._chains[True].take_certificate(asked.message, message)
+            self._chains[True].take_certificate(asked.message, message, said.number)
         session = channel.session or self._newest
         if session is None or not session.awaits_encapsulated_digests:
             return
@@ -317,6 +341,9 @@ class Conversation:
             chain=chain,
         )
         self._report("KEY_EXCHANGE_RSP signature", transcript.exchange_signature(), draft)
+        if self._checker is not None and chain is not None:
+            covered = transcript.exchange_signature()
+            self._checker.signature(draft, message.code, covered, message.signature, slot=slot)
         kind = SecretKind.KEM if self.negotiated.kem else SecretKind.DHE
         session = self._start(draft, kind, request.message, message, transcript)
         if chain is None and session.keys is not None and not session.keys.do_without_transcript():
@@ -361,8 +388,8 @@ class Conversation:
             orders=sequence_orders(selected_secured_version(response.opaque_data) or 0),
         )
         if response.responder_verify_data:
-            self._report(f"{response.NAME} ResponderVerifyData", transcript.th1(), draft)
-            session.keys.prove_by_verify_data("response", joined(transcript.th1()), response.responder_verify_data)
+            what = f"{response.NAME} ResponderVerifyData"
+            self._prove(draft, what, transcript.th1(), response.responder_verify_data, session.keys, "response")
         return session
 
     def _on_finish(self, draft: Draft, said: Said, channel: Channel) -> None:
@@ -370,6 +397,7 @@ class Conversation:
         message = said.message
         assert isinstance(message, Finish | PskFinish)
         if session is None or session.keys is None:
+            self._leave_unchecked(draft, message)
             return
         keys = session.keys
         if isinstance(message, Finish) and message.signature_included:
@@ -378,25 +406,34 @@ class Conversation:
             if keys.transcript.requester_chain is None:
                 draft.notes.append(f"the session cannot be followed: the requester's chain in slot {slot} is not known")
             signed = len(said.raw) - len(message.requester_verify_data) - len(message.signature or b"")
-            self._report("FINISH signature", keys.transcript.finish_signature(said.raw[:signed], said.number), draft)
+            covered = keys.transcript.finish_signature(said.raw[:signed], said.number)
+            self._report("FINISH signature", covered, draft)
+            if self._checker is not None and keys.transcript.requester_chain is not None:
+                value = message.signature or b""
+                self._checker.signature(draft, message.code, covered, value, slot=slot, by_requester=True)
         unverified = said.raw[: len(said.raw) - len(message.requester_verify_data)]
         covered = keys.transcript.finish_hmac(unverified, said.number)
-        self._report(f"{message.NAME} RequesterVerifyData", covered, draft)
-        keys.prove_by_verify_data("request", joined(covered), message.requester_verify_data)
         keys.transcript.finish = said.piece("F")
+        what = f"{message.NAME} RequesterVerifyData"
+        self._prove(draft, what, covered, message.requester_verify_data, keys, "request")
+
+    def _leave_unchecked(self, draft: Draft, message: SpdmMessage) -> None:
+        if self._checker is not None:
+            draft.notes.append(f"{message.NAME} is not checked: its session cannot be followed")
 
     def _on_finish_rsp(self, draft: Draft, said: Said, channel: Channel) -> None:
         session = channel.session or self._newest
         message = said.message
         assert isinstance(message, FinishRsp | PskFinishRsp)
         if session is None or session.keys is None:
+            self._leave_unchecked(draft, message)
             return
         keys = session.keys
         if isinstance(message, FinishRsp) and message.responder_verify_data:
             unverified = said.raw[: len(said.raw) - len(message.responder_verify_data)]
             covered = keys.transcript.finish_response_hmac(unverified, said.number)
-            self._report(f"{message.NAME} ResponderVerifyData", covered, draft)
-            keys.prove_by_verify_data("response", joined(covered), message.responder_verify_data)
+            what = f"{message.NAME} ResponderVerifyData"
+            self._prove(draft, what, covered, message.responder_verify_data, keys, "response")
         keys.transcript.finish_response = said.piece("F")
         keys.establish()
 

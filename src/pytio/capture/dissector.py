@@ -67,10 +67,11 @@ class _Flow:
 class Dissector:
     """Reads frames in their order; keeps what later frames need, and nothing else."""
 
-    def __init__(self, secrets: SecretStore, signed: Signed | None = None) -> None:
-        """Start with nothing heard. ``signed`` is told of every value that is signed or MACed."""
+    def __init__(self, secrets: SecretStore, signed: Signed | None = None, *, verify: bool = False) -> None:
+        """Start with nothing heard. ``signed`` is told of every value that is signed or MACed; ``verify`` checks it."""
         self._secrets = secrets
         self._signed = signed
+        self._verify = verify
         self._flows: dict[Hashable, _Flow] = {}
         self._packets: dict[Hashable, list[MctpPacket]] = {}
 
@@ -96,7 +97,7 @@ class Dissector:
 
     def _flow(self, key: Hashable) -> _Flow:
         if key not in self._flows:
-            self._flows[key] = _Flow(Conversation(self._secrets, self._signed))
+            self._flows[key] = _Flow(Conversation(self._secrets, self._signed, verify=self._verify))
         return self._flows[key]
 
     # DOE

@@ -9,6 +9,8 @@ from typing import Any, Final
 import attrs
 
 from pytio.capture.frames import Problem
+from pytio.spdm.proofs import Proof
+from pytio.spdm.transcript import Piece, Pieces
 from pytio.wire import WireStruct
 
 __all__ = ("CARRIED_FIELDS", "Check", "Direction", "Layer", "Record")
@@ -80,22 +82,38 @@ CARRIED_FIELDS: Final = frozenset(
 
 @attrs.frozen
 class Check:
-    """A signature, HMAC or MAC that was checked.
+    """A signature or an HMAC that was checked.
 
     Attributes:
-        check: what was checked.
+        proof: what was checked, with its pieces.
         ok: whether it holds.
-        pieces: what was covered, where it does not.
     """
 
-    check: str
+    proof: Proof
     ok: bool
-    pieces: tuple[str, ...] = ()
+
+    @property
+    def check(self) -> str:
+        """What was checked, as in ``CHALLENGE_AUTH signature``."""
+        return self.proof.what
+
+    @property
+    def pieces(self) -> Pieces:
+        """What was covered, in order."""
+        return self.proof.pieces
+
+    def explain(self) -> str:
+        """Return what was covered and, if it does not hold, which known mistake would explain it."""
+        return self.proof.explain()
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the check as plain data."""
+        """Return the check as plain data; one that failed with the pieces that were hashed."""
         plain: dict[str, Any] = {"check": self.check, "ok": self.ok}
-        return plain | ({"pieces": list(self.pieces)} if self.pieces else {})
+        return plain if self.ok else plain | {"pieces": [_plain_piece(piece) for piece in self.pieces]}
+
+
+def _plain_piece(piece: Piece) -> dict[str, Any]:
+    return {"what": piece.what, "rule": piece.rule, "record": piece.source, "bytes": piece.data.hex()}
 
 
 @attrs.frozen

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from enum import Enum, IntEnum
 from typing import Any, Final
 
-from pytio.capture.records import CARRIED_FIELDS, Direction, Layer, Record
+from pytio.capture.records import CARRIED_FIELDS, Check, Direction, Layer, Record
 from pytio.wire import WireFlag, WireStruct
 from pytio.wire.show import layout
 
@@ -58,7 +58,14 @@ def summary_line(record: Record, *, colour: bool = False) -> str:
     if record.problems:
         problem = record.problems[0]
         parts.append(styled(f"!! offset {problem.offset}: {problem.reason}", Style.PROBLEM, colour=colour))
+    parts += [_check_mark(check, colour=colour) for check in record.checks]
     return " ".join(part for part in parts if part)
+
+
+def _check_mark(check: Check, *, colour: bool) -> str:
+    if check.ok:
+        return styled(f"[{check.check}: ok]", Style.QUIET, colour=colour)
+    return styled(f"!! {check.check} does not hold", Style.PROBLEM, colour=colour)
 
 
 def _said(record: Record) -> str:
@@ -157,7 +164,7 @@ def _remarks(record: Record) -> Iterator[str]:
     for problem in record.problems:
         yield f"problem at offset {problem.offset}: {problem.reason}"
     for check in record.checks:
-        yield f"check: {check.check}: {'ok' if check.ok else 'FAILED'}"
+        yield f"check: {check.check}: ok" if check.ok else f"check: {check.explain()}"
 
 
 def _indented(text: str) -> list[str]:

@@ -145,6 +145,7 @@ class SessionKeys:
         self._key_sets = [self._key_set(secret) for secret in secrets.candidates(kind, key)]
         if (logged := secrets.derived(key)) is not None:
             self._key_sets.append(self._logged_key_set(logged))
+        self._possible = [key_set.directions for key_set in self._key_sets if key_set.directions is not None]
 
     @property
     def has_keys(self) -> bool:
@@ -158,6 +159,15 @@ class SessionKeys:
         if key_set.secret is None or key_set.handshake_secret is None or key_set.directions is None:
             raise LookupError("only later secrets of this session are known")
         return key_set.secret, key_set.handshake_secret, key_set.directions
+
+    def finished_keys(self, side: Side) -> tuple[Secret, ...]:
+        """Return the key of one side's verify data: the session's, or where nothing has proven it, all that may be."""
+        possible = self._possible
+        if self._settled:
+            settled = self._key_sets[0].directions
+            possible = [] if settled is None else [settled]
+        sides = [made.request if side == "request" else made.response for made in possible]
+        return tuple(self.schedule.finished_key(secret) for secret in sides)
 
     def _key_set(self, secret: Secret) -> _KeySet:
         is_psk = self._kind is SecretKind.PSK

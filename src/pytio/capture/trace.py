@@ -70,6 +70,7 @@ class Trace:
         secrets: str | os.PathLike[str] | KeyLog | None = None,
         link_type: int | None = None,
         port: int | None = None,
+        verify: bool = False,
     ) -> None:
         """Name the file; nothing but the key log is read yet. Arguments are those of `open_capture`."""
         self.path = Path(path)
@@ -79,6 +80,7 @@ class Trace:
         self._given = KeyLog() if secrets is None else secrets if isinstance(secrets, KeyLog) else KeyLog.read(secrets)
         self._link_type = link_type
         self._port = port
+        self._verify = verify
         self._records: list[Record] | None = None
 
     def __iter__(self) -> Iterator[Record]:
@@ -97,7 +99,7 @@ class Trace:
         return _Reading(SecretStore(psk=self._psk, dhe=self._dhe, kem=self._kem), self._given)
 
     def _read(self, reading: _Reading) -> Iterator[Record]:
-        dissector = Dissector(reading.store)
+        dissector = Dissector(reading.store, verify=self._verify)
         with self.path.open("rb") as stream:
             frames = read_frames(stream, on_secrets=reading.take, link_type=self._link_type)
             for frame in message_frames(frames, port=self._port):
@@ -195,6 +197,7 @@ def open_capture(
     secrets: str | os.PathLike[str] | KeyLog | None = None,
     link_type: int | None = None,
     port: int | None = None,
+    verify: bool = False,
 ) -> Trace:
     """Open a capture of SPDM traffic.
 
@@ -206,13 +209,21 @@ def open_capture(
         secrets: a key log, or the name of a file that is one; a key log inside the capture is used without being asked.
         link_type: what the packets are, whatever the file says of it.
         port: the TCP port of SPDM; without it, connections are told by what they carry.
+        verify: whether to check every signature and every HMAC; the outcome is in the ``checks`` of each record.
 
     Raises:
         CaptureError: the file is no capture, or the key log is malformed.
         OSError: a file cannot be read.
     """
     trace = Trace(
-        path, psk=psk, dhe_secret=dhe_secret, kem_secret=kem_secret, secrets=secrets, link_type=link_type, port=port
+        path,
+        psk=psk,
+        dhe_secret=dhe_secret,
+        kem_secret=kem_secret,
+        secrets=secrets,
+        link_type=link_type,
+        port=port,
+        verify=verify,
     )
     next(iter(trace), None)  # a file that is no capture is refused here, not at the first use
     return trace

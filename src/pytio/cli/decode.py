@@ -44,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--keylog", metavar="FILE", help="a key log, which says which session each secret is for")
     parser.add_argument("--linktype", metavar="N", type=_number, help="what the packets are, whatever the file says")
     parser.add_argument("--port", metavar="N", type=_number, help="the TCP port of SPDM; without it, framing tells")
+    parser.add_argument("--verify", action="store_true", help="check every signature and every HMAC")
     parser.add_argument("-v", "--verbose", action="store_true", help="every layer as a tree of fields")
     parser.add_argument("-x", "--hexdump", action="store_true", help="every layer as annotated hex")
     parser.add_argument("--json", action="store_true", help="one JSON object for each record")
@@ -99,6 +100,7 @@ def run(arguments: argparse.Namespace) -> int:
         secrets=arguments.keylog,
         link_type=arguments.linktype,
         port=arguments.port,
+        verify=arguments.verify,
     )
     return print_trace(trace, verbose=arguments.verbose, hexdump=arguments.hexdump, as_json=arguments.json)
 
@@ -113,6 +115,8 @@ def print_trace(trace: Trace, *, verbose: bool = False, hexdump: bool = False, a
         print(json.dumps(record.to_dict()) if as_json else as_text(record, colour=colour))
     sys.stdout.flush()
     print(_told(seen), file=sys.stderr)
+    if seen["failed"]:  # where a failed check and undecodable input meet, the check counts
+        return ExitCode.REFUSED
     return ExitCode.UNDECODABLE if seen["problems"] else ExitCode.DONE
 
 
@@ -121,10 +125,14 @@ def _count(seen: Counter[str], record: Record) -> None:
     seen["secured"] += record.is_decrypted is not None
     seen["opened"] += record.is_decrypted is True
     seen["problems"] += bool(record.problems)
+    seen["checks"] += len(record.checks)
+    seen["failed"] += sum(not check.ok for check in record.checks)
 
 
 def _told(seen: Counter[str]) -> str:
     told = f"{seen['records']} records, {seen['secured']} secured, {seen['opened']} of them opened"
+    if seen["checks"]:
+        told += f", {seen['checks']} checks, {seen['failed']} of them failed"
     return told + (f", {seen['problems']} with problems" if seen["problems"] else "")
 
 

@@ -9,7 +9,8 @@ Messages come in unchunked, without transport framing, and trimmed to their true
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections import deque
+from collections.abc import Hashable, Iterable
 from typing import Final
 
 import attrs
@@ -31,6 +32,8 @@ class Piece:
     """The transcript part that they belong to, by the name the specification's formulas use."""
     source: int | None = None
     """The number of the message on the connection, or of the captured record."""
+    stands_for: tuple[Piece, ...] = ()
+    """For a hash: what was hashed, where that is known."""
 
 
 Pieces = tuple[Piece, ...]
@@ -52,6 +55,11 @@ _VCA: Final = frozenset(
         SpdmCode.ALGORITHMS,
     }
 )
+_Kind = tuple[str, Hashable]
+"""A transcript that resets end, by its rule, and the session it belongs to."""
+_BUCKETS: Final = {"B": "B", "C": "B", "mutB": "mutB", "mutC": "mutB", "L": "L"}
+"""Which of those a message's rule belongs to."""
+
 _CERTIFICATES: Final = frozenset(
     {SpdmCode.GET_DIGESTS, SpdmCode.DIGESTS, SpdmCode.GET_CERTIFICATE, SpdmCode.CERTIFICATE}
 )
@@ -72,9 +80,17 @@ _SKIP_CHALLENGE: Final = frozenset(
 )
 """Requests that say the requester will not complete the challenge that B was collected for."""
 
+_MOST_RUNS: Final = 4
+"""How many runs of messages that resets removed are remembered, for each kind of transcript."""
+_MOST_STRAYS: Final = 8
+"""How many messages that entered no transcript are remembered, likewise."""
+
 _VERSION_OFFSET: Final = 0
 _CODE_OFFSET: Final = 1
+_PARAM1_OFFSET: Final = 2
 _REQUEST_BIT: Final = 0x80
+_SIGNATURE_INCLUDED: Final = 0x01
+"""In Param1 of FINISH."""
 
 
 class Transcript:
@@ -82,6 +98,9 @@ class Transcript:
 
     ``context`` is whatever identifies the session a message travels in, None outside any. ``encapsulated`` marks the
     inner messages of the encapsulated flow, where the responder asks.
+
+    A little of what enters no transcript is remembered, too: what resets removed and what was asked in vain. It is what
+    a peer that is mistaken may have signed.
     """
 
     def __init__(self) -> None:
@@ -93,6 +112,9 @@ class Transcript:
         self._mut_b: list[Piece] = []
         self._measurements: dict[Hashable, list[Piece]] = {}
         self._asked: dict[tuple[Hashable, bool], Piece] = {}
+        self._answered: set[tuple[Hashable, bool]] = set()
+        self._dropped: dict[_Kind, deque[Pieces]] = {}
+        self._strays: dict[_Kind, deque[Piece]] = {}
         self._authenticated = False
         self._digests_window = False
         self.first_digests: Piece | None = None
@@ -115,21 +137,46 @@ class Transcript:
         if code is SpdmCode.GET_VERSION:
             self._restart()
         piece = Piece(code.name, raw, _rule(code, encapsulated), source)
-        self._asked[context, encapsulated] = piece
+        place = (context, encapsulated)
+        if place in self._asked and place not in self._answered:
+            self._stray((self._asked[place],), context)
+        self._asked[place] = piece
+        self._answered.discard(place)
         if not encapsulated:
             self._reset_by(code, context)
 
     def _reset_by(self, code: SpdmCode, context: Hashable) -> None:
         if code is not SpdmCode.GET_MEASUREMENTS:
-            self._measurements.pop(context, None)
+            self._drop(("L", context), self._measurements.pop(context, ()))
         if code is not SpdmCode.GET_DIGESTS and code not in _VCA:
             self._digests_window = False
-        if code is SpdmCode.GET_DIGESTS and context is None:
-            self._b.clear()
-        if code in _SKIP_CHALLENGE and not self._authenticated:
+        is_reread = code is SpdmCode.GET_DIGESTS and context is None
+        if is_reread or (code in _SKIP_CHALLENGE and not self._authenticated):
+            self._drop(("B", None), self._b)
             self._b.clear()
         if code is SpdmCode.GET_ENCAPSULATED_REQUEST:  # a flow starts
+            self._drop(("mutB", None), self._mut_b)
             self._mut_b.clear()
+
+    def _drop(self, kind: _Kind, pieces: Iterable[Piece]) -> None:
+        """Remember what a reset removes."""
+        if run := tuple(pieces):
+            self._dropped.setdefault(kind, deque(maxlen=_MOST_RUNS)).append(run)
+
+    def _stray(self, pieces: Pieces, context: Hashable) -> None:
+        """Remember what was asked in vain, and how it was answered; the first piece is what was asked."""
+        rule = _BUCKETS.get(pieces[0].rule)
+        if rule is not None and (rule == "L" or context is None):
+            strays = self._strays.setdefault((rule, context), deque(maxlen=_MOST_STRAYS))
+            strays.extend(attrs.evolve(piece, rule=pieces[0].rule) for piece in pieces)
+
+    def dropped(self, rule: str, context: Hashable = None) -> tuple[Pieces, ...]:
+        """Return what resets removed from a transcript, oldest run first; ``rule`` is B, mutB or L."""
+        return tuple(self._dropped.get((rule, context), ()))
+
+    def strays(self, rule: str, context: Hashable = None) -> Pieces:
+        """Return what was said in vain on the way to a signature; ``rule`` is B, mutB or L."""
+        return tuple(self._strays.get((rule, context), ()))
 
     def response(
         self,
@@ -147,7 +194,10 @@ class Transcript:
         code = SpdmCode(raw[_CODE_OFFSET])
         piece = Piece(code.name, raw, _rule(code, encapsulated), source)
         asked = self._asked.get((context, encapsulated))
+        self._answered.add((context, encapsulated))
         is_answer = asked is not None and asked.data[_CODE_OFFSET] == code | _REQUEST_BIT
+        if asked is not None and not is_answer:
+            self._stray((asked, piece), context)
         pair = (asked, piece) if asked is not None and is_answer else (piece,)
         if code in _VCA:
             self._vca.extend(pair)
@@ -155,7 +205,8 @@ class Transcript:
         elif code in _CERTIFICATES:
             self._take_certificates(code, pair, context, encapsulated)
         elif asked is not None and asked.what == SpdmCode.CHALLENGE.name:
-            self._close_challenge(encapsulated, is_authenticated=is_answer)
+            signed = (asked, _without_end(piece, signature_size)) if is_answer else ()
+            self._close_challenge(signed, encapsulated, is_authenticated=is_answer)
         elif asked is not None and asked.what == SpdmCode.GET_MEASUREMENTS.name and not encapsulated:
             self._take_measurements(code, piece, asked, context, signature_size)
 
@@ -167,9 +218,13 @@ class Transcript:
                 self.first_digests = attrs.evolve(pair[-1], rule="D")
             self._digests_window = False
 
-    def _close_challenge(self, encapsulated: bool, *, is_authenticated: bool) -> None:
+    def _close_challenge(self, signed: Pieces, encapsulated: bool, *, is_authenticated: bool) -> None:
         """Forget what a challenge covered, however it went."""
-        (self._mut_b if encapsulated else self._b).clear()
+        covered, kind = (self._mut_b, "mutB") if encapsulated else (self._b, "B")
+        self._drop((kind, None), (*covered, *signed))
+        covered.clear()
+        if is_authenticated:
+            self._strays.pop((kind, None), None)
         self._authenticated |= is_authenticated and not encapsulated
 
     def _take_measurements(
@@ -177,8 +232,12 @@ class Transcript:
     ) -> None:
         if code is SpdmCode.MEASUREMENTS and not signature_size:
             self._measurements.setdefault(context, []).extend((asked, piece))
-        else:  # a signature closes the transcript, an error discards it
-            self._measurements.pop(context, None)
+            return
+        # a signature closes the transcript, an error discards it
+        signed = (asked, _without_end(piece, signature_size)) if code is SpdmCode.MEASUREMENTS else ()
+        self._drop(("L", context), (*self._measurements.pop(context, ()), *signed))
+        if signed:
+            self._strays.pop(("L", context), None)
 
     def m1m2(self, unsigned: bytes, *, encapsulated: bool = False, source: int | None = None) -> Pieces:
         """Return what CHALLENGE_AUTH signs; ``unsigned`` is that message up to its signature.
@@ -209,14 +268,22 @@ class Transcript:
         return (*self._vca, *((asked,) if asked else ()), answer)
 
 
+def _without_end(piece: Piece, size: int) -> Piece:
+    return attrs.evolve(piece, data=piece.data[: len(piece.data) - size])
+
+
+_RULES: Final = {
+    **dict.fromkeys(_VCA, ("A", "A")),
+    **dict.fromkeys(_CERTIFICATES, ("B", "mutB")),
+    **dict.fromkeys((SpdmCode.CHALLENGE, SpdmCode.CHALLENGE_AUTH), ("C", "mutC")),
+    **dict.fromkeys((SpdmCode.GET_MEASUREMENTS, SpdmCode.MEASUREMENTS), ("L", "L")),
+    **dict.fromkeys((SpdmCode.GET_ENDPOINT_INFO, SpdmCode.ENDPOINT_INFO), ("E", "E")),
+}
+"""The part that a message belongs to, and that of the same message in the encapsulated flow."""
+
+
 def _rule(code: SpdmCode, encapsulated: bool) -> str:
-    if code in _VCA:
-        return "A"
-    if code in _CERTIFICATES:
-        return "mutB" if encapsulated else "B"
-    if code in (SpdmCode.GET_MEASUREMENTS, SpdmCode.MEASUREMENTS):
-        return "L"
-    return "E" if code in (SpdmCode.GET_ENDPOINT_INFO, SpdmCode.ENDPOINT_INFO) else "C"
+    return _RULES.get(code, ("", ""))[encapsulated]
 
 
 @attrs.define
@@ -249,22 +316,26 @@ class SessionTranscript:
     finish_response: Piece | None = None
     """Its response, complete."""
 
+    @property
+    def is_known(self) -> bool:
+        """Whether the hashes of the chains that it needs are there: without them nothing over it can be checked."""
+        is_psk = self.exchange.what == SpdmCode.PSK_EXCHANGE.name
+        is_signed = self.finish is not None and bool(self.finish.data[_PARAM1_OFFSET] & _SIGNATURE_INCLUDED)
+        return is_psk or (self.chain is not None and (self.requester_chain is not None or not is_signed))
+
     def _common(self) -> Pieces:
         return (*self.vca, *_present(self.digests, self.chain), self.exchange)
 
     def _mutual(self) -> Pieces:
         return _present(self.encapsulated_digests, self.requester_chain) if self.requester_chain else ()
 
-    def _cut(self, size: int) -> Piece:
-        return attrs.evolve(self.response, data=self.response.data[: len(self.response.data) - size])
-
     def exchange_signature(self) -> Pieces:
         """Return what the signature of KEY_EXCHANGE_RSP covers: TH up to that signature."""
-        return (*self._common(), self._cut(self.signature_size + self.verify_size))
+        return (*self._common(), _without_end(self.response, self.signature_size + self.verify_size))
 
     def th1(self) -> Pieces:
         """Return TH1, which the handshake secrets and ResponderVerifyData depend on."""
-        return (*self._common(), self._cut(self.verify_size))
+        return (*self._common(), _without_end(self.response, self.verify_size))
 
     def finish_signature(self, header: bytes, source: int | None = None) -> Pieces:
         """Return what the signature of FINISH covers; ``header`` is that message up to its signature."""
