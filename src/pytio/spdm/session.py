@@ -13,7 +13,7 @@ import attrs
 
 from pytio.crypto import Secret, digest
 from pytio.errors import LocalProtocolError, VerificationError
-from pytio.spdm.codes import SessionPolicy
+from pytio.spdm.codes import KeyUpdateOperation, SessionPolicy
 from pytio.spdm.inner_framing import INNER_FRAMINGS, InnerFraming
 from pytio.spdm.key_schedule import HandshakeSecrets, KeySchedule
 from pytio.spdm.records import Protection, RecordDirection, SequenceOrder
@@ -99,7 +99,9 @@ class Session:
         policy: SessionPolicy, as the requester sent it (SPDM_U4: passed through).
         heartbeat_period_s: seconds, 0 for none.
         deadline: when silence becomes too long; None without a heartbeat.
-        is_mutual: whether the requester has authenticated itself in it.
+        is_mutual: whether the requester authenticates itself in it, by a signature in FINISH.
+        requester_slot: the slot whose key it does that with, or 0xFF.
+        updating: the key update that has not been verified yet.
     """
 
     session_id: int
@@ -113,6 +115,8 @@ class Session:
     heartbeat_period_s: int = 0
     deadline: float | None = None
     is_mutual: bool = False
+    requester_slot: int = 0
+    updating: KeyUpdateOperation | None = None
     _handshake_secret: Secret | None = attrs.field(default=None, repr=False)
     _export_master: Secret | None = attrs.field(default=None, repr=False)
     _directions: dict[Side, _Direction] = attrs.field(factory=dict, repr=False)

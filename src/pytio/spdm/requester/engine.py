@@ -23,21 +23,23 @@ from pytio.spdm.inner_framing import InnerFraming, NotSpdmError
 from pytio.spdm.messages.base import SpdmMessage
 from pytio.spdm.messages.capabilities import Capabilities, GetCapabilities
 from pytio.spdm.messages.error import Error
+from pytio.spdm.messages.key_exchange import KeyExchangeRsp
 from pytio.spdm.negotiated import Negotiated
 from pytio.spdm.peer_identity import PeerIdentity
-from pytio.spdm.requester import refusals
+from pytio.spdm.requester import handshake, refusals
 from pytio.spdm.requester.exchange import Answer, Exchange
-from pytio.spdm.requester.tables import BUILDERS, TAKERS, VERSION_OF
+from pytio.spdm.requester.tables import BUILDERS, PREPARE, TAKERS, VERSION_OF
 from pytio.spdm.requester.waiting import Waiting
 from pytio.spdm.requests import Connect, Intent, KeepAlive
 from pytio.spdm.secured import RECORD_FORMATS, RecordFormat, RecordTransport
-from pytio.spdm.session import Session, Side, place_of, record_session_id
+from pytio.spdm.session import RecordRules, Session, Side, place_of, record_session_id
 from pytio.spdm.state import REQUEST_RULES, ConnectionState, SessionState
 from pytio.spdm.transcript import Piece, Pieces
 
 __all__ = ("Requester",)
 
 _REQUEST_BIT = 0x80
+_MAX_HALF_SESSION_ID = 0xFFFF
 
 
 class Requester(Endpoint):
@@ -78,7 +80,6 @@ class Requester(Endpoint):
         self._following: Exchange | None = None
         self._waiting: Waiting | None = None
         self._capabilities: tuple[GetCapabilities, Capabilities] | None = None
-        self._next_session_index = 0
 
     # asking
 
@@ -102,10 +103,12 @@ class Requester(Endpoint):
         intent = None if isinstance(request, SpdmMessage) else request
         if intent is not None:
             self._check_legal(BUILDERS[type(intent)].code, where)
-        message = request if isinstance(request, SpdmMessage) else BUILDERS[type(request)].build(self, request, where)
-        if intent is None:
-            self._check_legal(SpdmCode(message.code), where)
-        self._issue(Exchange(message, b"", where, intent), now)
+        if isinstance(request, SpdmMessage):
+            self._check_legal(SpdmCode(request.code), where)
+            message, memory = request, None
+        else:
+            message, memory = BUILDERS[type(request)].build(self, request)
+        self._issue(Exchange(message, b"", where, intent, memory), now)
 
     def _restart(self) -> None:
         """Begin a new connection; what was learnt of the peer's identity goes with the old one."""
@@ -134,6 +137,8 @@ class Requester(Endpoint):
         self.transcript.request(exchange.raw, context=exchange.context)
         self._exchange = exchange
         try:
+            if exchange.code in PREPARE:
+                PREPARE[exchange.code](self, exchange)
             self._transmit(exchange.raw, exchange.session, now)
         except PytioError:
             self._exchange = None
@@ -145,6 +150,22 @@ class Requester(Endpoint):
             return
         self._queue(session.seal(Side.REQUEST, raw, self._provider), is_secured=True)
         session.touch(now, 1)
+
+    def finish(self, session: int, *, now: float) -> list[Event]:
+        """Send FINISH or PSK_FINISH of a session that was left handshaking; return what was signed and MACed for it.
+
+        Raises LocalProtocolError where that is illegal now; KeyError if there is no such session.
+        """
+        where = self.sessions[session]
+        if not self.is_idle or where.state is not SessionState.HANDSHAKING:
+            raise LocalProtocolError(where.state, "FINISH")
+        message, events = handshake.finish(self, where)
+        self._issue(self._finishing(message, where, None), now)
+        return events
+
+    def _finishing(self, message: SpdmMessage, session: Session, intent: Intent | None) -> Exchange:
+        in_clear = self.negotiated.is_handshake_in_the_clear and not session.is_psk
+        return Exchange(message, b"", None if in_clear else session, intent, session)
 
     def send_data(self, application_data: bytes, *, session: int, now: float) -> None:
         """Send application data that are no SPDM, their inner header included; an answer is an `OtherDataReceived`.
@@ -307,6 +328,35 @@ class Requester(Endpoint):
         """Ask for what comes next of the same intent, once the present response has passed."""
         where = session or answer.exchange.session
         self._following = Exchange(message, b"", where, answer.exchange.intent, memory)
+
+    def follow_by_finish(self, answer: Answer, session: Session) -> list[Event]:
+        """Confirm a handshake, once the present response has passed; return what was signed and MACed for that."""
+        message, events = handshake.finish(self, session)
+        self._following = self._finishing(message, session, answer.exchange.intent)
+        return events
+
+    def go_on_to_finish(self, answer: Answer, session: Session, response: KeyExchangeRsp) -> list[Event]:
+        """Authenticate the requester, as far as the responder asks for it, and confirm the handshake."""
+        return self.follow_by_finish(answer, session)
+
+    def new_session_id(self) -> int:
+        """Return the requester's half of a session id that is free, counting down as the reference implementation."""
+        taken = {number & _MAX_HALF_SESSION_ID for number in self.sessions}
+        return next(half for half in range(_MAX_HALF_SESSION_ID, 0, -1) if half not in taken)
+
+    @property
+    def provider(self) -> Provider:
+        """Where everything is drawn from."""
+        return self._provider
+
+    @property
+    def record_rules(self) -> RecordRules:
+        """How the transport has records."""
+        return self._record_rules
+
+    def sign(self, slot: int, pieces: Pieces) -> SignatureCheck:
+        """Sign FINISH with the key of one of the requester's slots."""
+        raise LocalProtocolError(self.state, f"slot {slot}")
 
     def nonce(self, size: int) -> bytes:
         """Draw a nonce."""

@@ -11,12 +11,12 @@ from pytio.spdm.codes import SpdmCode, SpdmErrorCode
 from pytio.spdm.events import Event, RequestDeferred
 from pytio.spdm.messages.error import Error, ResponseNotReady
 from pytio.spdm.messages.session import RespondIfReady
+from pytio.spdm.session import Session, Side
 from pytio.spdm.state import ConnectionState
 
 if TYPE_CHECKING:
     from pytio.spdm.requester.engine import Requester
     from pytio.spdm.requester.exchange import Exchange
-    from pytio.spdm.session import Session
 
 __all__ = ("handshake_of", "take")
 
@@ -46,6 +46,8 @@ def _refused(requester: Requester, exchange: Exchange, error: Error, raw: bytes,
     session = handshake_of(requester, exchange)
     if exchange.code in _HANDSHAKES or error.error_code is SpdmErrorCode.DECRYPT_ERROR:
         session = session or exchange.session
+    if exchange.session is not None and exchange.session.direction(Side.RESPONSE).is_updating:
+        session = exchange.session  # refused under the new key: the two sides do not agree on keys any more
     if session is not None:
         requester.end(session, error.error_code.name)
     detail = f"to {exchange.code.name}"

@@ -12,28 +12,33 @@ from pytio.spdm.codes import SpdmCode, SpdmVersion
 from pytio.spdm.events import Event
 from pytio.spdm.messages import MESSAGES
 from pytio.spdm.messages.base import SpdmMessage
-from pytio.spdm.requester import connection, identity, measurements, vendor
-from pytio.spdm.requester.exchange import Answer
+from pytio.spdm.requester import connection, handshake, identity, measurements, upkeep, vendor
+from pytio.spdm.requester.exchange import Answer, Exchange
 from pytio.spdm.requests import (
     Authenticate,
     Connect,
     Intent,
+    KeepAlive,
+    LeaveSession,
     Measure,
     ReadCertificate,
     ReadDigests,
     ReadEndpointInfo,
     ReadMeasurementLog,
+    StartPskSession,
+    StartSession,
+    UpdateKeys,
     VendorRequest,
 )
-from pytio.spdm.session import Session
 
 if TYPE_CHECKING:
     from pytio.spdm.requester.engine import Requester
 
-__all__ = ("BUILDERS", "TAKERS", "VERSION_OF", "Builder", "Taker")
+__all__ = ("BUILDERS", "PREPARE", "TAKERS", "VERSION_OF", "Builder", "Taker")
 
-_Build: TypeAlias = "Callable[[Requester, Any], SpdmMessage]"
+_Build: TypeAlias = "Callable[[Requester, Any], SpdmMessage | tuple[SpdmMessage, Any]]"
 
+_Prepare: TypeAlias = "Callable[[Requester, Exchange], None]"
 _Take: TypeAlias = "Callable[[Requester, Answer], list[Event]]"
 
 
@@ -45,10 +50,10 @@ class Builder:
     """Of the first message."""
     make: _Build
 
-    def build(self, requester: Requester, intent: Intent, session: Session | None) -> SpdmMessage:
-        """Return the first message."""
-        message: SpdmMessage = self.make(requester, intent)
-        return message
+    def build(self, requester: Requester, intent: Intent) -> tuple[SpdmMessage, Any]:
+        """Return the first message, and what its taker is to remember."""
+        made = self.make(requester, intent)
+        return made if isinstance(made, tuple) else (made, None)
 
 
 @attrs.frozen
@@ -73,6 +78,11 @@ BUILDERS: Final[Mapping[type[Intent], Builder]] = MappingProxyType(
         Measure: Builder(SpdmCode.GET_MEASUREMENTS, measurements.build_get_measurements),
         ReadMeasurementLog: Builder(SpdmCode.GET_MEASUREMENT_EXTENSION_LOG, measurements.build_get_mel),
         ReadEndpointInfo: Builder(SpdmCode.GET_ENDPOINT_INFO, measurements.build_get_endpoint_info),
+        StartSession: Builder(SpdmCode.KEY_EXCHANGE, handshake.build_key_exchange),
+        StartPskSession: Builder(SpdmCode.PSK_EXCHANGE, handshake.build_psk_exchange),
+        KeepAlive: Builder(SpdmCode.HEARTBEAT, upkeep.build_heartbeat),
+        UpdateKeys: Builder(SpdmCode.KEY_UPDATE, upkeep.build_key_update),
+        LeaveSession: Builder(SpdmCode.END_SESSION, upkeep.build_end_session),
         VendorRequest: Builder(SpdmCode.VENDOR_DEFINED_REQUEST, vendor.build_vendor_request),
     }
 )
@@ -88,11 +98,21 @@ _TAKES: Final[Mapping[SpdmCode, _Take]] = {
     SpdmCode.MEASUREMENTS: measurements.take_measurements,
     SpdmCode.MEASUREMENT_EXTENSION_LOG: measurements.take_mel,
     SpdmCode.ENDPOINT_INFO: measurements.take_endpoint_info,
+    SpdmCode.KEY_EXCHANGE_RSP: handshake.take_key_exchange_rsp,
+    SpdmCode.FINISH_RSP: handshake.take_finish_rsp,
+    SpdmCode.PSK_EXCHANGE_RSP: handshake.take_psk_exchange_rsp,
+    SpdmCode.PSK_FINISH_RSP: handshake.take_psk_finish_rsp,
+    SpdmCode.HEARTBEAT_ACK: upkeep.take_heartbeat_ack,
+    SpdmCode.KEY_UPDATE_ACK: upkeep.take_key_update_ack,
+    SpdmCode.END_SESSION_ACK: upkeep.take_end_session_ack,
     SpdmCode.VENDOR_DEFINED_RESPONSE: vendor.take_vendor_response,
 }
 
 TAKERS: Final[Mapping[SpdmCode, Taker]] = MappingProxyType({code: Taker(code, take) for code, take in _TAKES.items()})
 """The taker of each response."""
+
+PREPARE: Final[Mapping[SpdmCode, _Prepare]] = MappingProxyType({SpdmCode.KEY_UPDATE: upkeep.prepare_key_update})
+"""What has to be done before a request is sent."""
 
 VERSION_OF: Final[Mapping[SpdmCode, SpdmVersion]] = MappingProxyType({SpdmCode.VERSION: SpdmVersion.V1_0})
 """The version byte of responses that do not carry the negotiated one."""

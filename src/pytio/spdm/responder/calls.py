@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import attrs
@@ -78,13 +79,19 @@ class Call:
     now: float
     events: list[Event] = attrs.field(factory=list)
     """What the handler reports."""
-    is_deferred: bool = False
-    """Whether it has been answered ResponseNotReady before."""
+    afterwards: list[Callable[[], list[Event]]] = attrs.field(factory=list)
+    """What is to be done once the response has been sealed: changes of keys."""
+    ending: list[tuple[Session, str]] = attrs.field(factory=list)
+    """Sessions that end once the response has been sealed, and why."""
 
     @property
     def code(self) -> SpdmCode:
         """The request's code."""
         return SpdmCode(self.request.code)
+
+    def end(self, session: Session, reason: str) -> None:
+        """Have a session end, whether the request is answered or refused."""
+        self.ending.append((session, reason))
 
     @property
     def context(self) -> int | None:

@@ -13,6 +13,7 @@ from pytio.spdm.codes import (
     RAW_PUBLIC_KEY_SLOT,
     KeyUsage,
     MeasurementSummaryHashType,
+    MutAuthRequested,
     RegistryId,
     SpdmCode,
     SpdmErrorCode,
@@ -20,7 +21,7 @@ from pytio.spdm.codes import (
 )
 from pytio.spdm.configuration import Measurement, ResponderConfig, Slot
 from pytio.spdm.endpoint import HEADER_BYTES, Endpoint
-from pytio.spdm.events import Dropped, Event, RequestAnswered, SessionEnded
+from pytio.spdm.events import Dropped, Event, PeerAuthenticated, RequestAnswered, SessionEnded
 from pytio.spdm.inner_framing import InnerFraming, NotSpdmError
 from pytio.spdm.messages.base import SpdmMessage
 from pytio.spdm.messages.capabilities import Capabilities, GetCapabilities
@@ -34,13 +35,15 @@ from pytio.spdm.responder.slots import SlotStore
 from pytio.spdm.responder.tables import ANSWERS
 from pytio.spdm.responder.vendor import VendorKey
 from pytio.spdm.secured import RECORD_FORMATS, RecordFormat, RecordTransport
-from pytio.spdm.session import Session, Side, record_session_id
-from pytio.spdm.state import REQUEST_RULES
+from pytio.spdm.session import RecordRules, Session, Side, record_session_id
+from pytio.spdm.state import REQUEST_RULES, SessionState
 from pytio.spdm.transcript import Piece, Pieces
 
 __all__ = ("Responder",)
 
 _CODE_OFFSET = 1
+_HALF_SESSION_ID_BITS = 16
+_MAX_HALF_SESSION_ID = 0xFFFF
 _UNNOTED = (SpdmCode.CHUNK_SEND, SpdmCode.CHUNK_GET, SpdmCode.RESPOND_IF_READY)
 """Carriers of other requests, which no transcript takes note of."""
 
@@ -87,6 +90,7 @@ class Responder(Endpoint):
         self.peer = PeerIdentity(self.config.trust, ChainRole.REQUESTER)
         self._capabilities: tuple[GetCapabilities, Capabilities] | None = None
         self._needs_resync = False
+        self._clear_handshake: int | None = None
 
     def register(
         self, handler: VendorHandler, standard_id: RegistryId | int, vendor_id: bytes, protocol_id: int | None = None
@@ -114,8 +118,9 @@ class Responder(Endpoint):
         if is_secured:
             return self._receive_record(message, now)
         events: list[Event] = []
-        self._queue(self._answer(message, None, now, events))
-        return events
+        response, call = self._answer(message, None, now, events)
+        self._queue(response)
+        return [*events, *self._do_afterwards(call)]
 
     def _receive_record(self, record: bytes, now: float) -> list[Event]:
         session = self.sessions.get(record_session_id(record) or 0)
@@ -131,8 +136,19 @@ class Responder(Endpoint):
             message = session.rules.framing.unwrap(data)
         except NotSpdmError as error:
             return [Dropped(str(error))]
-        response = self._answer(message, session, now, events)
+        response, call = self._answer(message, session, now, events)
         events += self._send_in(session, response)
+        return [*events, *self._do_afterwards(call)]
+
+    def _do_afterwards(self, call: Call | None) -> list[Event]:
+        """Change keys and end sessions, now that the response has been sealed."""
+        events: list[Event] = []
+        if call is None:
+            return events
+        for change in call.afterwards:
+            events += change()
+        for session, reason in call.ending:
+            events += self._finish_session(session, reason)
         return events
 
     def _undecryptable(self, session: Session, reason: str) -> list[Event]:
@@ -154,18 +170,22 @@ class Responder(Endpoint):
         self._end_session(session)
         return [SessionEnded(session.session_id, reason)]
 
-    def _answer(self, message: bytes, session: Session | None, now: float, events: list[Event]) -> bytes:
-        """Return the bytes of the response to a request in clear text."""
+    def _answer(
+        self, message: bytes, session: Session | None, now: float, events: list[Event]
+    ) -> tuple[bytes, Call | None]:
+        """Return the bytes of the response to a request in clear text, and the call if it came to one."""
         code = message[_CODE_OFFSET] if len(message) > _CODE_OFFSET else 0
         context = session.session_id if session is not None else None
+        call: Call | None = None
         try:
-            response = self._respond(message, session, now, events)
+            call = self._examine(message, session, now, events)
+            response = self.perform(call)
         except Refusal as refusal:
             response = self._refuse(refusal, code)
             events.append(RequestAnswered(code, refusal.code, refusal.reason, context))
         else:
             events.append(RequestAnswered(code, session=context))
-        return response
+        return response, call
 
     def _refuse(self, refusal: Refusal, code: int) -> bytes:
         version = SpdmVersion.V1_0 if code == SpdmCode.GET_VERSION else self.version
@@ -177,7 +197,8 @@ class Responder(Endpoint):
         )
         return error.build()
 
-    def _respond(self, message: bytes, session: Session | None, now: float, events: list[Event]) -> bytes:
+    def _examine(self, message: bytes, session: Session | None, now: float, events: list[Event]) -> Call:
+        """Return a request of the right place, version and shape. Raises Refusal for any other."""
         require(len(message) >= HEADER_BYTES, f"{len(message)} bytes are no SPDM message")
         code = SpdmCode(message[_CODE_OFFSET])
         admit(self, code, message[0], session)
@@ -190,8 +211,7 @@ class Responder(Endpoint):
             raise Refusal(SpdmErrorCode.INVALID_REQUEST, str(error)) from error
         exact = session is not None and REQUEST_RULES[code].is_exact
         require(not exact or len(raw) == len(message), f"{len(message) - len(raw)} bytes after the message")
-        call = Call(request, raw, session, now, events)
-        return self.perform(call)
+        return Call(request, raw, session, now, events)
 
     def perform(self, call: Call) -> bytes:
         """Let the handler answer a request, and take note of both in the transcript."""
@@ -293,6 +313,53 @@ class Responder(Endpoint):
         """The bytes of the largest response, whole or in chunks, that the requester takes; None if it has not said."""
         agreed = self.negotiated
         return agreed.message_size(to_requester=True) if agreed.can_chunk else agreed.transfer_size(to_requester=True)
+
+    @property
+    def provider(self) -> Provider:
+        """Where everything is drawn from."""
+        return self._provider
+
+    @property
+    def record_rules(self) -> RecordRules:
+        """How the transport has records."""
+        return self._record_rules
+
+    def new_session_half(self, req_half: int) -> int:
+        """Return the responder's half of a session id that is free, counting down as the reference implementation.
+
+        Raises Refusal where there are as many sessions as are allowed.
+        """
+        is_free = len(self.sessions) < self.config.limits.max_sessions
+        require(is_free, "as many sessions as are allowed", SpdmErrorCode.SESSION_LIMIT_EXCEEDED)
+        taken = {number >> _HALF_SESSION_ID_BITS for number in self.sessions}
+        return next(half for half in range(_MAX_HALF_SESSION_ID, 0, -1) if half not in taken)
+
+    def mutual_authentication(self) -> tuple[MutAuthRequested, int]:
+        """Return what KEY_EXCHANGE_RSP asks of the requester, and of which of its slots, in four bits."""
+        return MutAuthRequested(0), 0
+
+    def begin_session(self, session: Session, mutual: MutAuthRequested, slot: int) -> None:
+        """Keep a session whose handshake begins."""
+        self.sessions[session.session_id] = session
+        if not session.is_psk:
+            self._clear_handshake = session.session_id
+
+    @property
+    def handshake_in_the_clear(self) -> Session | None:
+        """The session that FINISH outside any session refers to: the one that was started last, if it waits for it."""
+        session = self.sessions.get(self._clear_handshake or 0)
+        return session if session is not None and session.state is SessionState.HANDSHAKING else None
+
+    def require_mutual_authentication(self, session: Session) -> None:
+        """Raise Refusal where FINISH comes before the requester has authenticated itself."""
+
+    def verify_requester(self, session: Session, signature: bytes, pieces: Pieces) -> SignatureCheck:
+        """Check the requester's signature in FINISH. Raises CheckFailedError."""
+        raise LocalProtocolError(session.state, "signature")
+
+    def peer_authenticated(self, session: Session) -> PeerAuthenticated:
+        """Return the event that says who the requester is."""
+        return PeerAuthenticated(session.requester_slot, b"", session.session_id)
 
     def signing_key(self, number: int, use: KeyUsage) -> SigningKey:
         """Return the key of a slot, or for 0xFF the provisioned one.

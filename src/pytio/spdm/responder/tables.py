@@ -11,7 +11,7 @@ import attrs
 from pytio.spdm.codes import SpdmCode
 from pytio.spdm.messages import MESSAGES
 from pytio.spdm.messages.base import SpdmMessage
-from pytio.spdm.responder import connection, identity, measurements, vendor
+from pytio.spdm.responder import connection, handshake, identity, measurements, upkeep, vendor
 from pytio.spdm.responder.calls import Call
 
 if TYPE_CHECKING:
@@ -50,6 +50,13 @@ _HANDLERS: Final[Mapping[SpdmCode, _Handle]] = {
     SpdmCode.GET_MEASUREMENTS: measurements.answer_get_measurements,
     SpdmCode.GET_MEASUREMENT_EXTENSION_LOG: measurements.answer_get_mel,
     SpdmCode.GET_ENDPOINT_INFO: measurements.answer_get_endpoint_info,
+    SpdmCode.KEY_EXCHANGE: handshake.answer_key_exchange,
+    SpdmCode.FINISH: handshake.answer_finish,
+    SpdmCode.PSK_EXCHANGE: handshake.answer_psk_exchange,
+    SpdmCode.PSK_FINISH: handshake.answer_psk_finish,
+    SpdmCode.HEARTBEAT: upkeep.answer_heartbeat,
+    SpdmCode.KEY_UPDATE: upkeep.answer_key_update,
+    SpdmCode.END_SESSION: upkeep.answer_end_session,
     SpdmCode.VENDOR_DEFINED_REQUEST: vendor.answer_vendor_request,
 }
 
