@@ -6,6 +6,7 @@
 from pytio.capture.exchanges import Exchange, ExchangeKind, Turn
 from pytio.capture.frames import Frame, LinkType, Problem
 from pytio.capture.keylog import KeyLog, KeyLogEntry
+from pytio.capture.ladder import Ladder
 from pytio.capture.pcapng import PcapngWriter
 from pytio.capture.records import Check, Direction, Layer, Record
 from pytio.capture.trace import Trace, open_capture
@@ -18,6 +19,7 @@ __all__ = (
     "Frame",
     "KeyLog",
     "KeyLogEntry",
+    "Ladder",
     "Layer",
     "LinkType",
     "PcapngWriter",

@@ -48,7 +48,7 @@ class Ends:
 
 
 def ends_of(record: Record) -> Ends | None:
-    """Return the way of a record, or None for traffic that is no transport of SPDM's."""
+    """Return the way of a record, or None where there is no transport of SPDM's, or none that decoded."""
     for layer in record.layers:
         if "source" in layer.facts:
             return _named(record, "tcp", layer.facts["source"], layer.facts["destination"])
@@ -57,7 +57,9 @@ def ends_of(record: Record) -> Ends | None:
             return _named(record, "mctp", f"EID {header.source_endpoint_id}", f"EID {header.destination_endpoint_id}")
         if isinstance(layer.message, DataObject):
             return Ends(Place(record.interface, "doe", connection_id=layer.message.connection_id))
-    return Ends(Place(record.interface, record.layers[0].name)) if record.layers else None
+        if layer.name == "doe":  # a mailbox all the same
+            return Ends(Place(record.interface, "doe"))
+    return None
 
 
 def _named(record: Record, kind: str, source: str, destination: str) -> Ends:

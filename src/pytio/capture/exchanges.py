@@ -129,16 +129,18 @@ class Exchange:
         return " ".join([*numbers, *session, asked, "->", answered, *kind])
 
 
-def exchanges_of(records: Iterable[Record]) -> Iterator[Exchange]:
+def exchanges_of(records: Iterable[Record], *, is_whole: bool = True) -> Iterator[Exchange]:
     """Yield the exchanges of records, in the order in which they are complete.
 
-    A request without an answer comes when the next request of its channel shows that none will come, or at the end.
-    Records that do not tell what they say, such as those that no key opens, belong to no exchange.
+    A request without an answer comes when the next request of its channel shows that none will come, or at the end if
+    ``is_whole``: if nothing follows. Records that do not tell what they say, such as those that no key opens, belong to
+    no exchange.
     """
     pairing = _Pairing()
     for record in records:
         yield from pairing.take(record)
-    yield from pairing.finish()
+    if is_whole:
+        yield from pairing.finish()
 
 
 class _Channel(NamedTuple):

@@ -14,7 +14,19 @@ from pytio.capture.records import CARRIED_FIELDS, Check, Direction, Layer, Recor
 from pytio.wire import WireFlag, WireStruct
 from pytio.wire.show import layout
 
-__all__ = ("Style", "annotated_hex", "brief_fields", "hex_rows", "record_tree", "styled", "summary_line", "told_by")
+__all__ = (
+    "Style",
+    "annotated_hex",
+    "brief_fields",
+    "has_own_text",
+    "hex_rows",
+    "printable",
+    "record_tree",
+    "said_by",
+    "styled",
+    "summary_line",
+    "told_by",
+)
 
 _SHORT_BYTES: Final = 8
 _MANY_FLAGS: Final = 4
@@ -37,6 +49,11 @@ class Style(Enum):
     PROBLEM = "31"
 
 
+def printable(text: str) -> str:
+    """Return text with everything that does not print, such as an escape sequence, spelled out."""
+    return "".join(letter if letter.isprintable() else f"\\x{ord(letter):02x}" for letter in text)
+
+
 def styled(text: str, style: Style | None, *, colour: bool) -> str:
     """Return ``text`` in a style, if there is one and colour is wanted."""
     return f"\x1b[{style.value}m{text}\x1b[0m" if colour and style is not None else text
@@ -54,7 +71,7 @@ def summary_line(record: Record, *, colour: bool = False) -> str:
     ]
     if record.session_id is not None:
         parts.append(styled(f"[{record.session_id:08x}]", Style.SESSION, colour=colour))
-    parts.append(_said(record))
+    parts.extend(said_by(record))
     if record.problems:
         problem = record.problems[0]
         parts.append(styled(f"!! offset {problem.offset}: {problem.reason}", Style.PROBLEM, colour=colour))
@@ -68,16 +85,17 @@ def _check_mark(check: Check, *, colour: bool) -> str:
     return styled(f"!! {check.check} does not hold", Style.PROBLEM, colour=colour)
 
 
-def _said(record: Record) -> str:
+def said_by(record: Record) -> tuple[str, str]:
+    """Return what a record says: the name of its message, and the fields that make it different from others."""
     if record.is_decrypted is False:
         secured = record.layer("secured")
-        return f"encrypted, {len(secured.data) if secured else 0} bytes"
+        return f"encrypted, {len(secured.data) if secured else 0} bytes", ""
     told = [layer for layer in record.layers if layer.name not in _CARRIERS] or list(record.layers[-1:])
-    return " ".join(part for part in told_by(told) if part) if told else f"{len(record.data)} bytes"
+    return told_by(told) if told else (f"{len(record.data)} bytes", "")
 
 
 def told_by(layers: Sequence[Layer]) -> tuple[str, str]:
-    """Return what layers that are one message say: its name, and the fields that make it different from others."""
+    """Return what the layers of one message say: its name, and the fields that make it different from others."""
     told, inner = list(layers), layers[-1]
     if inner.name in ("idekm", "tdisp") or (len(told) > 1 and inner.message is None):
         told = [*told[:-2], inner]  # the vendor-defined wrapper adds nothing to what is inside
@@ -125,8 +143,12 @@ def _brief(value: Any) -> str | bool | None:
         return value.hex() if 0 < len(value) <= _SHORT_BYTES else None
     if isinstance(value, tuple):
         return _brief_elements(value)
-    says = any("__str__" in cls.__dict__ for cls in type(value).__mro__[:-1])  # a structure with a text of its own
-    return str(value) if says else None
+    return str(value) if has_own_text(value) else None
+
+
+def has_own_text(value: Any) -> bool:
+    """Whether a structure has a text of its own, as an interface id has."""
+    return any("__str__" in cls.__dict__ for cls in type(value).__mro__[:-1])
 
 
 def _brief_elements(values: tuple[Any, ...]) -> str | None:
@@ -159,10 +181,10 @@ def _fact(name: str, value: Any) -> str:
 
 
 def _remarks(record: Record) -> Iterator[str]:
-    for note in record.notes:
-        yield f"note: {note}"
+    for note in record.notes:  # which may repeat what the file says
+        yield f"note: {printable(note)}"
     for problem in record.problems:
-        yield f"problem at offset {problem.offset}: {problem.reason}"
+        yield f"problem at offset {problem.offset}: {printable(problem.reason)}"
     for check in record.checks:
         yield f"check: {check.check}: ok" if check.ok else f"check: {check.explain()}"
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Final, overload
 
@@ -19,6 +20,7 @@ from pytio.capture.exchanges import Exchange, exchanges_of
 from pytio.capture.files import read_frames
 from pytio.capture.frames import LinkType
 from pytio.capture.keylog import SECRETS_TYPE, KeyLog
+from pytio.capture.ladder import Ladder
 from pytio.capture.packet_frames import message_frames
 from pytio.capture.packets import COOKED_MCTP_BYTES, cooked_mctp
 from pytio.capture.pcapng import PcapngWriter
@@ -128,6 +130,15 @@ class Trace:
         Requests without an answer are there, too. Raises what iterating the trace raises.
         """
         return exchanges_of(self)
+
+    def ladder(self, start: int = 0, stop: int | None = None) -> Ladder:
+        """Return a picture of the records, or of those from position ``start`` up to ``stop``, counted from 0.
+
+        It is text at a terminal, and swim lanes with the fields of each message in a notebook. Raises what iterating
+        the trace raises; ValueError for a negative position.
+        """
+        records = list(islice(self, start, stop))
+        return Ladder(records, is_whole=stop is None or len(records) < stop - start)
 
     def key_log(self) -> KeyLog:
         """Return the secrets that sessions of this capture have proven, each with its session; reads the whole file.
