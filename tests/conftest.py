@@ -19,6 +19,8 @@ from pytio._accel import pure
 BENCH_ROWS: Final = pytest.StashKey[list[tuple[str, str, float]]]()
 REPEATS: Final = 5
 NANOSECONDS: Final = 1e9
+LONG_SOAK: Final = int(os.environ.get("PYTIO_SOAK", "10000"))
+"""How many rounds ``make soak`` runs."""
 
 hypothesis.settings.register_profile("same", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("same")
@@ -67,7 +69,7 @@ def compiled_twin() -> ModuleType:
     return scan
 
 
-@pytest.fixture(params=[200, pytest.param(int(os.environ.get("PYTIO_SOAK", "10000")), marks=pytest.mark.soak)])
+@pytest.fixture(params=[200, pytest.param(LONG_SOAK, marks=pytest.mark.soak)])
 def soak_rounds(request: pytest.FixtureRequest) -> int:
     """Return how many rounds a seeded soak runs: few in the suite, as many as PYTIO_SOAK says in ``make soak``."""
     rounds: int = request.param

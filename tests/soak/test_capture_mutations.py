@@ -25,6 +25,7 @@ from pytio.capture.render import annotated_hex
 from pytio.capture.secrets import SecretStore
 from pytio.errors import CaptureError
 from tests.capture.recorded import RECORDED, frames, records, secrets
+from tests.conftest import LONG_SOAK
 from tests.soak.dependencies import Damage, Dependencies
 from tests.soak.mutations import Damaged, damage_file, damage_packets, file_of
 
@@ -219,7 +220,7 @@ def test_damaged_captures(batch: int, tmp_path: Path) -> None:
 
 @pytest.mark.soak
 @pytest.mark.parametrize("batch", range(BATCHES))
-def test_damaged_captures_for_long(batch: int, tmp_path: Path, soak_rounds: int, record_property: Any) -> None:
-    figures = run(batch * soak_rounds // BATCHES, soak_rounds // BATCHES, tmp_path)
+def test_damaged_captures_for_long(batch: int, tmp_path: Path, record_property: Any) -> None:
+    figures = run(batch * LONG_SOAK // BATCHES, LONG_SOAK // BATCHES, tmp_path)
     record_property("figures", dict(figures))
     check_figures(figures)
