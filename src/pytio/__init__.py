@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from pytio.capture import open_capture
     from pytio.errors import (
+        BackendBusyError,
         BackendError,
+        BackendGoneError,
+        BackendLockdownError,
+        BackendPermissionError,
+        BackendRefusedError,
         BackendTimeoutError,
         BackendUnavailableError,
         CaptureError,
@@ -41,7 +46,12 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = (
+    "BackendBusyError",
     "BackendError",
+    "BackendGoneError",
+    "BackendLockdownError",
+    "BackendPermissionError",
+    "BackendRefusedError",
     "BackendTimeoutError",
     "BackendUnavailableError",
     "CaptureError",

@@ -24,8 +24,13 @@ integers or enum members that the layers pass in.
     │   ├── DoePeerError  SpdmPeerError  TdispPeerError  IdeKmPeerError  SevCommandError
     ├── VerificationError(what, pieces)            a signature, digest, MAC, measurement or policy does not hold
     └── BackendError(backend)                      the operating system or the other end of a wire
-        ├── BackendUnavailableError
-        └── BackendTimeoutError
+        ├── BackendUnavailableError   the feature or the verb does not exist here
+        ├── BackendTimeoutError       no answer in time
+        ├── BackendPermissionError    a privilege is missing
+        │   └── BackendLockdownError  no privilege helps: the kernel is locked down
+        ├── BackendBusyError          someone else has it, or it is already so
+        ├── BackendRefusedError       understood, and turned down
+        └── BackendGoneError          it was there, and went away
 """
 
 from __future__ import annotations
@@ -33,7 +38,12 @@ from __future__ import annotations
 from typing import Any
 
 __all__ = (
+    "BackendBusyError",
     "BackendError",
+    "BackendGoneError",
+    "BackendLockdownError",
+    "BackendPermissionError",
+    "BackendRefusedError",
     "BackendTimeoutError",
     "BackendUnavailableError",
     "CaptureError",
@@ -245,17 +255,20 @@ class SevCommandError(PeerError):
     Attributes:
         command: the command that failed.
         status: the same as ``code``, under the name the PSP uses.
+        hint: what to do about it.
     """
 
-    def __init__(self, command: int, status: int, detail: str = "") -> None:
+    def __init__(self, command: int, status: int, detail: str = "", hint: str = "") -> None:
         super().__init__(status, detail)
-        self.args = (command, status, detail)
+        self.args = (command, status, detail, hint)
         self.command = command
         self.status = status
+        self.hint = hint
 
     def __str__(self) -> str:
-        """Say which command failed with which status."""
-        return f"{_name(self.command)} failed with {_name(self.status)}" + (f": {self.detail}" if self.detail else "")
+        """Say which command failed with which status, and the hint."""
+        text = f"{_name(self.command)} failed with {_name(self.status)}" + (f": {self.detail}" if self.detail else "")
+        return f"{text} ({self.hint})" if self.hint else text
 
 
 class VerificationError(PytioError):
@@ -303,6 +316,26 @@ class BackendUnavailableError(BackendError):
 
 class BackendTimeoutError(BackendError):
     """The backend did not answer in time."""
+
+
+class BackendPermissionError(BackendError):
+    """A privilege is missing: the hint says which."""
+
+
+class BackendLockdownError(BackendPermissionError):
+    """The kernel is locked down, so that not even root may do this."""
+
+
+class BackendBusyError(BackendError):
+    """Someone else is using it, or it is already in the state that was asked for."""
+
+
+class BackendRefusedError(BackendError):
+    """The request was understood and turned down: a value, an order or a configuration is wrong."""
+
+
+class BackendGoneError(BackendError):
+    """The device, or the kernel's object for it, went away while it was in use."""
 
 
 def _name(value: object) -> str:

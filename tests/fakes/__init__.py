@@ -1,0 +1,1 @@
+"""Operating-system resources that a test can shape, behind the real system calls."""
