@@ -1,13 +1,17 @@
 """Mocks: the other side of every register and message, faithful to the byte.
 
 A `MockFunction` is a PCI Express function whose `ConfigSpace` does what hardware does on a write; a `DoeMailbox` behind
-it takes data objects and gives answers. Mocks use codecs and protocol engines, never a client, so that they cannot
-share its mistakes; they perform no I/O and read no clock.
+it takes data objects and gives answers. An `Endpoint` is what answers in them: SPDM, with IDE_KM and TDISP on top.
+Mocks use codecs and protocol engines, never a client, so that they cannot share its mistakes; they perform no I/O and
+read no clock.
 """
 
 from pytio.mock.config_space import Change, ConfigSpace, Violation
 from pytio.mock.doe_mailbox import DoeMailbox, object_server
+from pytio.mock.endpoint import Endpoint
 from pytio.mock.function import Bar, BarKind, FunctionEvent, MockFunction
+from pytio.mock.ide_port import KeyedPort
+from pytio.mock.tdi import InterfaceMemory, MockTdi
 
 __all__ = (
     "Bar",
@@ -15,8 +19,12 @@ __all__ = (
     "Change",
     "ConfigSpace",
     "DoeMailbox",
+    "Endpoint",
     "FunctionEvent",
+    "InterfaceMemory",
+    "KeyedPort",
     "MockFunction",
+    "MockTdi",
     "Violation",
     "object_server",
 )
