@@ -14,6 +14,7 @@ from typing import Final
 import hypothesis
 import pytest
 
+from pytio import _accel
 from pytio._accel import pure
 
 BENCH_ROWS: Final = pytest.StashKey[list[tuple[str, str, float]]]()
@@ -67,6 +68,17 @@ def compiled_twin() -> ModuleType:
     """Return the compiled hot loops, whatever the environment selects; skip the test where none were built."""
     scan: ModuleType = pytest.importorskip("pytio._accel.scan", reason="nothing is compiled here")
     return scan
+
+
+@pytest.fixture(params=["compiled", "pure"])
+def twins(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Run a test on everything that is compiled, and on the pure twins; return which."""
+    which: str = request.param
+    if which == "compiled":
+        for module in ("scan", "openers", "records"):
+            pytest.importorskip(f"pytio._accel.{module}", reason=f"{module} is not compiled here")
+    monkeypatch.setattr(_accel, "chosen", _accel.PURE if which == "pure" else _accel.compiled())
+    return which
 
 
 @pytest.fixture(params=[200, pytest.param(LONG_SOAK, marks=pytest.mark.soak)])

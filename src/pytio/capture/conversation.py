@@ -113,6 +113,11 @@ class Session:
         """Let the channel know its session."""
         self.channel.session = self
 
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether records are encrypted, and not only authenticated."""
+        return self.keys is None or self.keys.protection is Protection.ENCRYPT_AND_MAC
+
 
 def is_request(raw: bytes) -> bool:
     """Return whether an SPDM message is a request; an encapsulated one looks no different."""

@@ -5,8 +5,8 @@ One table says what each link type holds. Everything inside SPDM is `pytio.captu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
-from typing import ClassVar, Final
+from collections.abc import Callable, Hashable, Iterator
+from typing import ClassVar, Final, NamedTuple
 
 import attrs
 
@@ -17,10 +17,8 @@ from pytio.capture.frames import Carrier, Frame, Framing, LinkType
 from pytio.capture.packets import PACKET_LINK_TYPES
 from pytio.capture.records import Direction, Layer, Record
 from pytio.capture.secrets import SecretStore
-from pytio.capture.session_keys import SessionKeys
 from pytio.doe.codes import BYTES_PER_DW
 from pytio.errors import DecodeError, SpdmDecodeError
-from pytio.spdm.records import Protection
 from pytio.spdm.secured import (
     MAC_BYTES,
     RECORD_FORMATS,
@@ -40,7 +38,7 @@ from pytio.transports.platform_socket import (
 )
 from pytio.transports.tcp import TcpFrame, TcpHeader, TcpMessageType
 
-__all__ = ("Dissector",)
+__all__ = ("Dissector", "Heard", "Opened")
 
 _SEQUENCES: Final = 4  # MCTP counts the packets of a message in two bits
 _DOE_PADDING: Final = BYTES_PER_DW - 1
@@ -55,6 +53,39 @@ _PLATFORM_TRANSPORTS: Final = {
 _Sender = tuple[Hashable, int]  # a TCP connection, and which of its ends
 
 
+class Heard(NamedTuple):
+    """Where a conversation is heard whose packets are messages.
+
+    Attributes:
+        transport: as in a record.
+        interface: the interface's name.
+        requester: the endpoint that asks; 0 in a mailbox, which has only one.
+        responder: the endpoint that answers.
+    """
+
+    transport: str
+    interface: str | None
+    requester: int = 0
+    responder: int = 0
+
+
+@attrs.frozen
+class Opened:
+    """A record that a session's keys opened.
+
+    Attributes:
+        conversation: the session's conversation.
+        session: the session.
+        direction: who sent the record.
+        plaintext: what it holds.
+    """
+
+    conversation: Conversation
+    session: Session
+    direction: Direction
+    plaintext: bytes
+
+
 @attrs.define(eq=False)
 class _Flow:
     """One place where a conversation is heard: a mailbox, a pair of MCTP endpoints, a TCP connection."""
@@ -62,6 +93,15 @@ class _Flow:
     conversation: Conversation
     awaits_discovery_response: bool = False
     requester: int | None = None  # of a TCP connection: which end was seen to ask
+
+    def takes_discovery_response(self) -> bool:
+        """Say whether a discovery is a response, and count it.
+
+        The bytes of a request and of a response can be the same: only the order of things tells them apart.
+        """
+        is_response = self.awaits_discovery_response
+        self.awaits_discovery_response = not is_response
+        return is_response
 
 
 class Dissector:
@@ -74,10 +114,25 @@ class Dissector:
         self._verify = verify
         self._flows: dict[Hashable, _Flow] = {}
         self._packets: dict[Hashable, list[MctpPacket]] = {}
+        self._opened: Opened | None = None
 
-    def read(self, frame: Frame) -> Record:
-        """Return the record of a frame; a frame that does not decode becomes a record that says why."""
+    def conversations(self) -> Iterator[tuple[Heard, Conversation]]:
+        """Yield the conversations whose packets are messages, and where they are heard."""
+        for key, flow in self._flows.items():
+            if isinstance(key, Heard):
+                yield key, flow.conversation
+
+    def conversation(self, heard: Heard) -> Conversation:
+        """Return the conversation that is heard somewhere."""
+        return self._flow(heard).conversation
+
+    def read(self, frame: Frame, opened: Opened | None = None) -> Record:
+        """Return the record of a frame; a frame that does not decode becomes a record that says why.
+
+        ``opened`` is what is inside, if the frame is a record that was opened before.
+        """
         draft = Draft(frame)
+        self._opened = opened
         if len(frame.data) < frame.original_size and frame.problem is None:
             draft.notes.append(f"{len(frame.data)} of {frame.original_size} bytes were captured")
         if frame.comment is not None:
@@ -103,7 +158,7 @@ class Dissector:
     # DOE
 
     def _doe(self, draft: Draft) -> None:
-        self._data_object(draft, draft.frame.data, 0, (draft.frame.interface, "doe"))
+        self._data_object(draft, draft.frame.data, 0, Heard(RecordTransport.PCI_DOE.value, draft.frame.interface))
 
     def _data_object(self, draft: Draft, data: bytes, base: int, place: Hashable) -> None:
         draft.transport = RecordTransport.PCI_DOE.value
@@ -137,9 +192,7 @@ class Dissector:
         return self._flow((place, data_object.connection_id)).conversation
 
     def _discovery(self, draft: Draft, flow: _Flow, payload: bytes, base: int) -> None:
-        # The bytes of a request and of a response can be the same: only the order of things tells them apart.
-        is_response = flow.awaits_discovery_response
-        flow.awaits_discovery_response = not is_response
+        is_response = flow.takes_discovery_response()
         draft.direction = Direction.RESPONSE if is_response else Direction.REQUEST
         cls = doe.DiscoveryResponse if is_response else doe.DiscoveryRequest
         try:
@@ -166,12 +219,9 @@ class Dissector:
         if whole is None:
             return
         base = len(data) - len(whole) if packet.is_whole_message else 0
-        place = (draft.frame.interface, "mctp", frozenset(ends))
-        self._mctp_message(draft, self._either_way(place, *ends), whole, base)
-
-    def _either_way(self, place: Hashable, sender: int, receiver: int) -> list[Conversation]:
-        """Return the conversation in which the sender asks, and that in which it answers: either end may ask."""
-        return [self._flow((place, end)).conversation for end in (sender, receiver)]
+        there = Heard(draft.transport, draft.frame.interface, *ends)
+        back = Heard(draft.transport, draft.frame.interface, *reversed(ends))
+        self._mctp_message(draft, [self.conversation(there), self.conversation(back)], whole, base)
 
     def _whole_message(self, draft: Draft, packet: MctpPacket, route: Hashable) -> bytes | None:
         """Put a message together from its packets; None until its last one."""
@@ -262,6 +312,10 @@ class Dissector:
         elif frame.message_type is TcpMessageType.IN_SESSION:
             self._secured(draft, conversations, frame.message, base, RecordTransport.TCP)
 
+    def _either_way(self, place: Hashable, sender: int, receiver: int) -> list[Conversation]:
+        """Return the conversation in which the sender asks, and that in which it answers: either end may ask."""
+        return [self._flow((place, end)).conversation for end in (sender, receiver)]
+
     # records
 
     def _secured(
@@ -278,12 +332,12 @@ class Dissector:
             return
         facts = {"session_id": header.session_id, "decrypted": False}
         _judge_rest(draft, data[size + len(body) :], base + size + len(body), transport)
-        opened = _opened(conversations, header, data[:size], body)
+        opened = self._opened or _opened(conversations, header, data[:size], body)
         draft.add(Layer("secured", data[: size + len(body)], None, facts | {"decrypted": opened is not None}))
         if opened is None:
             return
         draft.direction, plaintext = opened.direction, opened.plaintext
-        if opened.keys.protection is Protection.ENCRYPT_AND_MAC:
+        if opened.session.is_encrypted:
             try:
                 plaintext = RecordPlaintext.parse(plaintext).application_data
             except SpdmDecodeError as error:
@@ -321,25 +375,14 @@ class Dissector:
     }
 
 
-@attrs.frozen
-class _Opened:
-    """A record that a session's keys opened."""
-
-    conversation: Conversation
-    session: Session
-    keys: SessionKeys
-    direction: Direction
-    plaintext: bytes
-
-
-def _opened(conversations: list[Conversation], header: RecordHeader, raw: bytes, body: bytes) -> _Opened | None:
+def _opened(conversations: list[Conversation], header: RecordHeader, raw: bytes, body: bytes) -> Opened | None:
     """Open a record with the keys of whichever session has its id, ``raw`` being its header."""
     for conversation in conversations:
         session = conversation.sessions.get(header.session_id)
         keys = session.keys if session is not None else None
         opened = keys.open(raw, body, header.sequence_number) if keys is not None else None
         if session is not None and keys is not None and opened is not None:
-            return _Opened(conversation, session, keys, Direction(opened[0]), opened[1])
+            return Opened(conversation, session, Direction(opened[0]), opened[1])
     return None
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import BinaryIO, Final
 
 from pytio.capture.frames import Frame, read_exactly
-from pytio.capture.pcap import MAGICS, read_pcap
-from pytio.capture.pcapng import MAGIC, OnSecrets, read_pcapng
+from pytio.capture.pcap import MAGICS, PcapReader
+from pytio.capture.pcapng import MAGIC, OnSecrets, PcapngReader
+from pytio.capture.places import Places
 from pytio.errors import CaptureError
 
-__all__ = ("read_frames",)
+__all__ = ("file_reader", "read_frames")
 
 _MAGIC_BYTES: Final = len(MAGIC)
 
@@ -28,11 +30,23 @@ def read_frames(
     Raises:
         CaptureError: the file is neither.
     """
+    reader = file_reader(stream, on_secrets=on_secrets, link_type=link_type)
+    return itertools.chain.from_iterable(iter(reader.step, None))
+
+
+def file_reader(
+    stream: BinaryIO,
+    *,
+    on_secrets: OnSecrets | None = None,
+    link_type: int | None = None,
+    places: Places | None = None,
+) -> PcapReader | PcapngReader:
+    """Return what reads a file step by step; with ``places`` it scans, too. Raises what `read_frames` raises."""
     start = stream.tell()
     magic = read_exactly(stream, _MAGIC_BYTES)
     stream.seek(start)
     if magic == MAGIC:
-        return read_pcapng(stream, on_secrets=on_secrets, link_type=link_type)
+        return PcapngReader(stream, on_secrets=on_secrets, link_type=link_type, places=places)
     if magic in MAGICS:
-        return read_pcap(stream, link_type=link_type)
+        return PcapReader(stream, link_type=link_type, places=places)
     raise CaptureError("neither a pcap nor a pcapng file: unknown magic number", magic, 0)

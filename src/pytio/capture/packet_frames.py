@@ -6,7 +6,7 @@ SPDM in it, and one for each kind of packet that is not TCP.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import attrs
@@ -16,7 +16,7 @@ from pytio.capture.packets import PACKET_LINK_TYPES, EtherType, OtherPacketError
 from pytio.capture.stream_frames import Connection
 from pytio.errors import CaptureError
 
-__all__ = ("message_frames",)
+__all__ = ("Messages", "message_frames")
 
 _MOST_CONNECTIONS: Final = 4096
 """How many are kept open at a time; beyond that the one that was opened first is closed."""
@@ -27,14 +27,13 @@ def message_frames(frames: Iterator[Frame], *, port: int | None = None) -> Itera
 
     ``port`` names the TCP connections that carry SPDM; without it, they are told by what they carry.
     """
-    packets = _Packets(port)
+    messages = Messages(port)
     number, last = 0, None
     for last in frames:
-        found = packets.read(last) if last.link_type in PACKET_LINK_TYPES and last.problem is None else (last,)
-        for frame in found:
+        for frame in messages.read(last):
             number += 1
             yield frame if frame.number == number else attrs.evolve(frame, number=number)
-    for frame in packets.finish(last) if last is not None else ():
+    for frame in messages.finish(last) if last is not None else ():
         number += 1
         yield attrs.evolve(frame, number=number)
 
@@ -42,17 +41,23 @@ def message_frames(frames: Iterator[Frame], *, port: int | None = None) -> Itera
 _Key = tuple[str | None, Endpoint, Endpoint]
 
 
-class _Packets:
-    """The connections that packets belong to."""
+class Messages:
+    """Makes frames of messages out of frames of packets; knows the connections that packets belong to."""
 
     def __init__(self, port: int | None) -> None:
+        """Start with no connection; ``port`` is that of `message_frames`."""
         self._port = port
         self._connections: dict[_Key, Connection] = {}
         self._opened = 0
         self._others: set[str] = set()
 
-    def read(self, packet: Frame) -> Iterator[Frame]:
-        """Yield the messages that a packet completes."""
+    def read(self, packet: Frame) -> Iterable[Frame]:
+        """Return the messages that a packet completes."""
+        if packet.link_type not in PACKET_LINK_TYPES or packet.problem is not None:
+            return (packet,)
+        return self._read(packet)
+
+    def _read(self, packet: Frame) -> Iterator[Frame]:
         try:
             inside = carried(packet.link_type, packet.data)
             if inside.ether_type is EtherType.MCTP:

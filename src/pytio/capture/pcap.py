@@ -11,7 +11,9 @@ from typing import BinaryIO, Final, Literal
 
 import attrs
 
+from pytio import _accel
 from pytio.capture.frames import Frame, LinkType, Problem, read_exactly
+from pytio.capture.places import Places, row_place
 from pytio.errors import CaptureError
 from pytio.wire import U16, U16BE, U32, U32BE, WireStruct, message, wire
 
@@ -19,6 +21,7 @@ __all__ = (
     "MAGICS",
     "FileHeader",
     "FileHeaderBE",
+    "PcapReader",
     "RecordHeader",
     "RecordHeaderBE",
     "pcap_header",
@@ -111,18 +114,44 @@ def read_pcap(stream: BinaryIO, *, link_type: int | None = None) -> Iterator[Fra
     Raises:
         CaptureError: the file does not begin with a pcap header.
     """
-    raw = read_exactly(stream, FileHeader.minimum_size())
-    known = MAGICS.get(raw[:_MAGIC_BYTES])
-    if known is None:
-        raise CaptureError("not a pcap file: unknown magic number", raw, 0, "FileHeader.magic")
-    order, fraction_ns = known
-    layout = _Format("little" if order == "little" else "big", fraction_ns)
-    said = layout.file_header.parse(raw).link_type & _LINK_TYPE_MASK
-    kind = LinkType(said if link_type is None else link_type)
-    number = 0
-    while raw := read_exactly(stream, RecordHeader.minimum_size()):
-        number += 1
-        yield _frame(stream, raw, number, kind, layout)
+    reader = PcapReader(stream, link_type=link_type)
+    while (found := reader.step()) is not None:
+        yield from found
+
+
+class PcapReader:
+    """One pass over a file, record by record, or many records at a time."""
+
+    def __init__(self, stream: BinaryIO, *, link_type: int | None = None, places: Places | None = None) -> None:
+        """Read the file's header; raises CaptureError if there is none."""
+        raw = read_exactly(stream, FileHeader.minimum_size())
+        known = MAGICS.get(raw[:_MAGIC_BYTES])
+        if known is None:
+            raise CaptureError("not a pcap file: unknown magic number", raw, 0, "FileHeader.magic")
+        order, fraction_ns = known
+        self._stream = stream
+        self._layout = _Format("little" if order == "little" else "big", fraction_ns)
+        said = self._layout.file_header.parse(raw).link_type & _LINK_TYPE_MASK
+        self._link_type = LinkType(said if link_type is None else link_type)
+        self._row_link, self._place = row_place(places, self._link_type, None)
+        self._number = 0
+
+    def step(self) -> list[Frame] | None:
+        """Return the frame of the next record; None at the end."""
+        raw = read_exactly(self._stream, RecordHeader.minimum_size())
+        if not raw:
+            return None
+        self._number += 1
+        return [_frame(self._stream, raw, self._number, self._link_type, self._layout)]
+
+    def scan(self, data: bytes, at: int, rows: bytearray) -> tuple[int, int]:
+        """Fill rows of the index with the records from ``at`` on; return how many, and where the next one begins."""
+        if not self._row_link:
+            return 0, at
+        found: tuple[int, int] = _accel.chosen.scan.scan_pcap(
+            data, at, self._layout.order == "big", self._layout.fraction_ns, self._row_link, self._place, rows
+        )
+        return found
 
 
 def _frame(stream: BinaryIO, raw: bytes, number: int, link_type: LinkType, layout: _Format) -> Frame:

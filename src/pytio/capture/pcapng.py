@@ -15,10 +15,13 @@ from typing import BinaryIO, Final
 
 import attrs
 
+from pytio import _accel
+from pytio._accel.pure_rows import INTERFACE
 from pytio.capture.frames import Frame, LinkType, Problem, read_exactly, read_slices
+from pytio.capture.places import Places, row_place
 from pytio.errors import CaptureError
 
-__all__ = ("MAGIC", "BlockType", "OnSecrets", "PcapngWriter", "read_pcapng")
+__all__ = ("MAGIC", "BlockType", "OnSecrets", "PcapngReader", "PcapngWriter", "read_pcapng")
 
 MAGIC: Final = bytes.fromhex("0a0d0d0a")
 """The first four bytes of a file, the same in both byte orders."""
@@ -31,6 +34,7 @@ _NS_PER_S: Final = 1_000_000_000
 _WORD_BYTES: Final = 4
 _HALF_BITS: Final = 32
 _END_OF_TIME: Final = 1 << 2 * _HALF_BITS
+_MOST_OFFSET_S: Final = 1 << 31
 _MOST_OPTION_BYTES: Final = 0xFFFF
 _UNKNOWN_LINK: Final = LinkType(0xFFFF)
 """Of a packet whose interface nobody described."""
@@ -115,32 +119,57 @@ def read_pcapng(
     Raises:
         CaptureError: the file does not begin with a section header.
     """
-    start = read_exactly(stream, _BLOCK_HEADER_BYTES)
-    if start[: len(MAGIC)] != MAGIC:
-        raise CaptureError("not a pcapng file: it does not begin with a section header", start, 0)
-    return _Reader(stream, on_secrets, link_type).frames(start)
+    reader = PcapngReader(stream, on_secrets=on_secrets, link_type=link_type)
+    while (found := reader.step()) is not None:
+        yield from found
 
 
-class _Reader:
-    """One pass over a file."""
+class PcapngReader:
+    """One pass over a file, block by block, or many packets at a time."""
 
-    def __init__(self, stream: BinaryIO, on_secrets: OnSecrets | None, link_type: int | None) -> None:
+    def __init__(
+        self,
+        stream: BinaryIO,
+        *,
+        on_secrets: OnSecrets | None = None,
+        link_type: int | None = None,
+        places: Places | None = None,
+    ) -> None:
+        """Read the start of the first section; raises CaptureError if there is none."""
+        self._start = read_exactly(stream, _BLOCK_HEADER_BYTES)
+        if self._start[: len(MAGIC)] != MAGIC:
+            raise CaptureError("not a pcapng file: it does not begin with a section header", self._start, 0)
         self._stream = stream
         self._on_secrets = on_secrets
         self._link_type = link_type
+        self._places = places
         self._layouts = _LITTLE
         self._interfaces: list[_Interface] = []
+        self._rows_of = b""  # what scanners need of the interfaces
         self._number = 0
+        self._is_damaged = False
 
-    def frames(self, start: bytes) -> Iterator[Frame]:
-        """Yield frames; ``start`` is the first block's type and length."""
+    def step(self) -> list[Frame] | None:
+        """Return the frames of the next block, of which most have one or none; None at the end."""
+        start = self._start or (b"" if self._is_damaged else read_exactly(self._stream, _BLOCK_HEADER_BYTES))
+        self._start = b""
+        if not start:
+            return None
+        found: list[Frame] = []
         try:
-            while start:
-                yield from self._block(start)
-                start = read_exactly(self._stream, _BLOCK_HEADER_BYTES)
+            found.extend(self._block(start))
         except _DamagedError as damage:
+            self._is_damaged = True
             self._number += 1
-            yield Frame(self._number, 0, _UNKNOWN_LINK, b"", 0, problem=Problem(0, str(damage)))
+            found.append(Frame(self._number, 0, _UNKNOWN_LINK, b"", 0, problem=Problem(0, str(damage))))
+        return found
+
+    def scan(self, data: bytes, at: int, rows: bytearray) -> tuple[int, int]:
+        """Fill rows of the index with the packets from ``at`` on; return how many, and where the next block begins."""
+        if not self._rows_of or self._start or self._is_damaged:
+            return 0, at
+        found: tuple[int, int] = _accel.chosen.scan.scan_pcapng(data, at, self._layouts is _BIG, self._rows_of, rows)
+        return found
 
     def _block(self, start: bytes) -> Iterator[Frame]:
         if len(start) < _BLOCK_HEADER_BYTES:
@@ -202,7 +231,7 @@ class _Reader:
         if len(body) < max(size, self._layouts.section.size):
             raise _DamagedError("the file ends inside a section header")
         self._end(size)
-        self._interfaces = []
+        self._interfaces, self._rows_of = [], b""
 
     def _interface(self, body: bytes) -> None:
         layout = self._layouts.interface
@@ -214,15 +243,23 @@ class _Reader:
         resolution = options.get(_Option.TIME_RESOLUTION, bytes([_MICROSECONDS]))[:1] or bytes([_MICROSECONDS])
         base, exponent = (2 if resolution[0] & _POWER_OF_TWO else 10), resolution[0] & ~_POWER_OF_TWO
         offset = options.get(_Option.TIME_OFFSET, b"")
-        self._interfaces.append(
-            _Interface(
-                LinkType(link_type if self._link_type is None else self._link_type),
-                snapshot_bytes,
-                name.decode("utf-8", "replace") if name is not None else None,
-                base**exponent,
-                self._layouts.offset.unpack(offset)[0] if len(offset) == self._layouts.offset.size else 0,
-            )
+        described = _Interface(
+            LinkType(link_type if self._link_type is None else self._link_type),
+            snapshot_bytes,
+            name.decode("utf-8", "replace") if name is not None else None,
+            base**exponent,
+            self._layouts.offset.unpack(offset)[0] if len(offset) == self._layouts.offset.size else 0,
         )
+        self._interfaces.append(described)
+        self._rows_of += self._rows_of_interface(described)
+
+    def _rows_of_interface(self, described: _Interface) -> bytes:
+        """Return what scanners need of an interface; where a tick is no whole number of nanoseconds, they need none."""
+        link, place = row_place(self._places, described.link_type, described.name)
+        if _NS_PER_S % described.ticks_per_s or abs(described.offset_s) > _MOST_OFFSET_S:
+            link = 0
+        ns_per_tick = max(_NS_PER_S // described.ticks_per_s, 1)
+        return INTERFACE.pack(ns_per_tick, described.offset_s * _NS_PER_S if link else 0, link, place)
 
     def _secrets(self, body: bytes, on_secrets: OnSecrets) -> None:
         layout = self._layouts.secrets
@@ -313,11 +350,11 @@ class _ShortPacketError(Exception):
     """A packet block without room for its fixed part."""
 
 
-_PacketOf = Callable[[_Reader, bytes], Frame]
+_PacketOf = Callable[[PcapngReader, bytes], Frame]
 _PACKETS: Final[dict[int, _PacketOf]] = {
-    BlockType.ENHANCED_PACKET: _Reader._enhanced,  # noqa: SLF001  the class's own table
-    BlockType.SIMPLE_PACKET: _Reader._simple,  # noqa: SLF001
-    BlockType.PACKET: _Reader._obsolete,  # noqa: SLF001
+    BlockType.ENHANCED_PACKET: PcapngReader._enhanced,  # noqa: SLF001  the class's own table
+    BlockType.SIMPLE_PACKET: PcapngReader._simple,  # noqa: SLF001
+    BlockType.PACKET: PcapngReader._obsolete,  # noqa: SLF001
 }
 
 

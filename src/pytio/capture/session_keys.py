@@ -8,19 +8,22 @@ record first, then the records after it, then the same under the next key. What 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import product
+from contextlib import suppress
 from typing import Final
 
 import attrs
 
+from pytio import _accel
+from pytio._accel.pure_openers import RecordOpener as PureRecordOpener
 from pytio.capture.secrets import LoggedSecrets, SecretKind, SecretStore
 from pytio.crypto import Secret, digest
-from pytio.errors import PytioError, VerificationError
-from pytio.spdm.key_schedule import HandshakeSecrets, KeySchedule
-from pytio.spdm.records import Protection, RecordCipher, SequenceOrder
+from pytio.crypto.aead import Aead
+from pytio.errors import VerificationError
+from pytio.spdm.key_schedule import HandshakeSecrets, KeySchedule, RecordKeys
+from pytio.spdm.records import Protection, SequenceOrder
 from pytio.spdm.transcript import SessionTranscript, joined
 
-__all__ = ("SessionKeys", "Side")
+__all__ = ("SessionKeys", "Side", "record_opener")
 
 _AHEAD: Final = 8
 """How many records in a row may be lost, where the record does not carry its number."""
@@ -35,47 +38,82 @@ Side = str
 """Who sent a record: ``request`` or ``response``, as in the direction of a record."""
 
 _SIDES: Final = ("request", "response")
+_ORDERS: Final = {SequenceOrder.LITTLE: _accel.LITTLE, SequenceOrder.BIG: _accel.BIG}
 
 
-class _Opener:
+def record_opener(
+    keys: RecordKeys, protection: Protection, orders: tuple[SequenceOrder, ...]
+) -> _accel.AnyRecordOpener:
+    """Return what opens the records under one key: compiled, where the algorithm is in reach of what was compiled.
+
+    Raises UnsupportedAlgorithmError if the library lacks the AEAD.
+    """
+    is_encrypted, bits = protection is Protection.ENCRYPT_AND_MAC, sum(_ORDERS[order] for order in orders)
+    compiled = _accel.chosen.openers
+    if compiled is not None:
+        with suppress(NotImplementedError):
+            opener: _accel.AnyRecordOpener = compiled.RecordOpener(
+                keys.aead.name.replace("_", "-"), keys.key.reveal(), keys.iv.reveal(), is_encrypted, bits
+            )
+            return opener
+    return PureRecordOpener(Aead(keys.aead, keys.key), keys.iv.reveal(), is_encrypted, bits)
+
+
+class _Direction:
     """One direction under one secret, and, after a key update, its successors."""
 
     def __init__(
         self, schedule: KeySchedule, secret: Secret, protection: Protection, orders: tuple[SequenceOrder, ...]
     ) -> None:
         self._schedule = schedule
+        self._protection = protection
+        self._orders = orders
         self._secrets = [secret]  # of the present key, and as far as they were needed, of those that follow it
-        self._keys = [schedule.record_keys(secret)]
-        self._cipher = RecordCipher(self._keys[0], protection=protection, orders=orders)
+        self._openers = [self._opener(secret)]
 
-    def open_next(self, header: bytes, body: bytes, low: bytes) -> bytes | None:
-        """Return the payload if this is the record that comes next; ``low`` is what it carries of its number."""
-        is_next = not low or self._cipher.sequence_bytes(len(low)) == low
-        return _opened(self._cipher, header, body) if is_next else None
+    @property
+    def opener(self) -> _accel.AnyRecordOpener:
+        """What opens records under the present key."""
+        return self._openers[0]
+
+    def _opener(self, secret: Secret) -> _accel.AnyRecordOpener:
+        return record_opener(self._schedule.record_keys(secret), self._protection, self._orders)
 
     def search(self, header: bytes, body: bytes, low: bytes) -> bytes | None:
         """Return the payload if this is a record that comes later, after losses or key updates."""
-        for updates, sequence in _later(self._cipher.sequence, low):
-            cipher = self._at(updates, sequence)
-            payload = _opened(cipher, header, body)
+        for updates, sequence in _later(self.opener.sequence, low):
+            payload = self._at(updates).open(header, body, sequence)
             if payload is not None:
-                self._cipher = cipher
-                del self._secrets[:updates], self._keys[:updates]
+                del self._secrets[:updates], self._openers[:updates]
                 return payload
         return None
 
-    def _at(self, updates: int, sequence: int) -> RecordCipher:
-        while len(self._keys) <= updates:
+    def _at(self, updates: int) -> _accel.AnyRecordOpener:
+        while len(self._openers) <= updates:
             self._secrets.append(self._schedule.updated_secret(self._secrets[-1]))
-            self._keys.append(self._schedule.record_keys(self._secrets[-1]))
-        now = self._cipher
-        return RecordCipher(self._keys[updates], protection=now.protection, orders=now.orders, sequence=sequence)
+            self._openers.append(self._opener(self._secrets[-1]))
+        return self._openers[updates]
 
 
-def _opened(cipher: RecordCipher, header: bytes, body: bytes) -> bytes | None:
-    try:
-        return cipher.open(header, body)
-    except PytioError:
+class _Directions:
+    """Both directions of a session."""
+
+    def __init__(self, request: _Direction, response: _Direction) -> None:
+        self._sides = (request, response)
+        self.pair = _accel.chosen.session_opener(request.opener, response.opener)
+
+    def open_next(self, header: bytes, body: bytes, low: bytes) -> tuple[int, bytes] | None:
+        """Open a record that comes next on either side; ``low`` is what it carries of its number."""
+        return self.pair.open(header, body, low)
+
+    def search(self, header: bytes, body: bytes, low: bytes) -> tuple[int, bytes] | None:
+        """Open a record that comes later."""
+        for side in (self.pair.expected, 1 - self.pair.expected):
+            payload = self._sides[side].search(header, body, low)
+            if payload is not None:
+                self.pair[side] = self._sides[side].opener
+                self.pair.expected, self.pair.failures = 1 - side, 0
+                return side, payload
         return None
 
 
@@ -100,7 +138,7 @@ class _KeySet:
     secret: Secret | None
     handshake_secret: Secret | None
     directions: HandshakeSecrets | None
-    openers: dict[Side, _Opener]
+    sides: _Directions | None
     logged: LoggedSecrets | None = None
 
 
@@ -139,7 +177,6 @@ class SessionKeys:
         self._orders = orders
         self._settled = False
         self._failures = 0
-        self._last_side: Side = "response"
         self._th1_hash = digest(schedule.hash_algorithm, joined(transcript.th1()))
         self._th2_hash: bytes | None = None
         self._key_sets = [self._key_set(secret) for secret in secrets.candidates(kind, key)]
@@ -174,8 +211,7 @@ class SessionKeys:
         extract = self.schedule.psk_handshake_secret if is_psk else self.schedule.handshake_secret
         handshake_secret = extract(secret)
         directions = self.schedule.handshake_secrets(handshake_secret, self._th1_hash)
-        openers = self._openers(directions.request, directions.response)
-        return _KeySet(secret, handshake_secret, directions, openers)
+        return _KeySet(secret, handshake_secret, directions, self._directions(directions.request, directions.response))
 
     def _logged_key_set(self, logged: LoggedSecrets) -> _KeySet:
         directions = None
@@ -183,25 +219,25 @@ class SessionKeys:
             directions = self.schedule.handshake_secrets(logged.handshake, self._th1_hash)
         elif logged.request_handshake is not None and logged.response_handshake is not None:
             directions = HandshakeSecrets(logged.request_handshake, logged.response_handshake)
-        openers = self._openers(directions.request, directions.response) if directions is not None else {}
-        return _KeySet(None, logged.handshake, directions, openers, logged)
+        sides = self._directions(directions.request, directions.response) if directions is not None else None
+        return _KeySet(None, logged.handshake, directions, sides, logged)
 
-    def _data_openers(self, key_set: _KeySet) -> dict[Side, _Opener]:
+    def _data_sides(self, key_set: _KeySet) -> _Directions | None:
         logged = key_set.logged or LoggedSecrets()
         if logged.request_data is not None and logged.response_data is not None:
-            return self._openers(logged.request_data, logged.response_data)
+            return self._directions(logged.request_data, logged.response_data)
         master = logged.master
         if master is None and key_set.handshake_secret is not None:
             master = self.schedule.master_secret(key_set.handshake_secret)
         if master is None or self._th2_hash is None:
-            return {}
+            return None
         data = self.schedule.data_secrets(master, self._th2_hash)
-        return self._openers(data.request, data.response)
+        return self._directions(data.request, data.response)
 
     def do_without_transcript(self) -> bool:
         """Give up what the transcript would be needed for, and return whether a key log's data secrets are left."""
         self._key_sets = [
-            _KeySet(None, None, None, {}, key_set.logged)
+            _KeySet(None, None, None, None, key_set.logged)
             for key_set in self._key_sets
             if key_set.logged is not None
             and key_set.logged.request_data is not None
@@ -209,11 +245,11 @@ class SessionKeys:
         ]
         return bool(self._key_sets)
 
-    def _openers(self, request: Secret, response: Secret) -> dict[Side, _Opener]:
-        return {
-            side: _Opener(self.schedule, secret, self.protection, self._orders)
-            for side, secret in zip(_SIDES, (request, response), strict=True)
-        }
+    def _directions(self, request: Secret, response: Secret) -> _Directions:
+        return _Directions(
+            _Direction(self.schedule, request, self.protection, self._orders),
+            _Direction(self.schedule, response, self.protection, self._orders),
+        )
 
     def _settle(self, key_set: _KeySet) -> None:
         if self._settled:
@@ -256,7 +292,19 @@ class SessionKeys:
         self.is_established = True
         self._failures = 0
         for key_set in self._key_sets:
-            key_set.openers = self._data_openers(key_set)
+            before, key_set.sides = key_set.sides, self._data_sides(key_set)
+            if before is not None and key_set.sides is not None:
+                key_set.sides.pair.expected = before.pair.expected
+
+    @property
+    def pair(self) -> _accel.AnySessionOpener | None:
+        """What opens the session's next records, once nothing but a record decides any more."""
+        return self._key_sets[0].sides.pair if self._settled and self._key_sets[0].sides is not None else None
+
+    @property
+    def has_candidates(self) -> bool:
+        """Whether there is any secret to try."""
+        return bool(self._key_sets)
 
     def open(self, header: bytes, body: bytes, low: bytes) -> tuple[Side, bytes] | None:
         """Open a record: return who sent it and its payload, or None if no key opens it.
@@ -266,32 +314,33 @@ class SessionKeys:
             body: the rest, ``Length`` bytes.
             low: the bytes of the sequence number that the header carries, if any.
         """
-        if not low and self._failures >= _HOPELESS:
+        failures = self._failures if self.pair is None else self.pair.failures
+        if not low and failures >= _HOPELESS:
             return None
-        if not self.is_established and (opened := self._open_early(header, body, low)) is not None:
-            return opened
-        sides = _SIDES if self._last_side == "response" else _SIDES[::-1]
-        for attempt in (_Opener.open_next, _Opener.search):
-            for key_set, side in product(self._key_sets, sides):
-                opener = key_set.openers.get(side)
-                payload = attempt(opener, header, body, low) if opener is not None else None
-                if payload is not None:
-                    self._settle(key_set)
-                    self._last_side, self._failures = side, 0
-                    return side, payload
+        if not self.is_established and (early := self._open_early(header, body, low)) is not None:
+            return early
+        for attempt in (_Directions.open_next, _Directions.search):
+            for key_set in self._key_sets:
+                opened = attempt(key_set.sides, header, body, low) if key_set.sides is not None else None
+                if opened is not None:
+                    return self._opened(key_set, opened)
         self._failures += 1
+        if self.pair is not None:
+            self.pair.failures = failures + 1
         return None
+
+    def _opened(self, key_set: _KeySet, opened: tuple[int, bytes]) -> tuple[Side, bytes]:
+        self._settle(key_set)
+        self._failures = 0
+        return _SIDES[opened[0]], opened[1]
 
     def _open_early(self, header: bytes, body: bytes, low: bytes) -> tuple[Side, bytes] | None:
         """Open a record with data secrets of a key log, where nobody can read that the handshake is over."""
         for key_set in self._key_sets:
-            openers = self._data_openers(key_set) if key_set.logged is not None else {}
-            for side, opener in openers.items():
-                payload = opener.open_next(header, body, low)
-                if payload is not None:
-                    key_set.openers = openers
-                    self.is_established = True
-                    self._settle(key_set)
-                    self._last_side, self._failures = side, 0
-                    return side, payload
+            sides = self._data_sides(key_set) if key_set.logged is not None else None
+            opened = sides.open_next(header, body, low) if sides is not None else None
+            if opened is not None:
+                key_set.sides = sides
+                self.is_established = True
+                return self._opened(key_set, opened)
         return None

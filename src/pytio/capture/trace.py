@@ -9,12 +9,14 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
-from typing import Final, overload
+from typing import TYPE_CHECKING, BinaryIO, Final, overload
 
 import attrs
 
+from pytio.capture.bulk import BulkReader, index_rows
 from pytio.capture.dissector import Dissector
 from pytio.capture.exchanges import Exchange, exchanges_of
 from pytio.capture.files import read_frames
@@ -28,9 +30,16 @@ from pytio.capture.records import Record
 from pytio.capture.secrets import SecretStore
 from pytio.crypto import KeyMaterial
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 __all__ = ("Trace", "open_capture")
 
 _SPDM: Final = "SPDM_"
+
+
+class _LateSecretsError(Exception):
+    """Secrets come in a file after packets were passed over for lack of any."""
 
 
 class _Reading:
@@ -139,6 +148,57 @@ class Trace:
         """
         records = list(islice(self, start, stop))
         return Ladder(records, is_whole=stop is None or len(records) < stop - start)
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """Return the facts of the records' headers as a pandas data frame, one row a record, indexed by its number.
+
+        ================  ============================================================================================
+        time              time of capture, UTC, in nanoseconds
+        interface         the capture's name for where it was taken
+        transport         ``pci-doe``, ``mctp``, ``tcp``, ``none``
+        type              ``discovery``, ``spdm`` for a message in clear, ``secured`` for a record of a session
+        direction         ``request`` or ``response``
+        session_id        of the session that a record travelled in
+        decrypted         whether a record of a session was opened
+        version           of SPDM, such as ``1.2``
+        code              of the SPDM message
+        message           the SPDM message's name
+        carried           the layer directly inside the SPDM message: ``idekm``, ``tdisp``, ``cxl``, ``spdm``
+        carried_code      of the message in it
+        carried_message   that message's name
+        offset            where in the file the captured bytes begin; missing for what travelled in several packets
+        size              how many bytes they are
+        ================  ============================================================================================
+
+        What is not known, or not there, is a missing value. Texts are categorical. Messages are not decoded for it, so
+        that what is wrong with their fields shows only in the records.
+
+        Raises:
+            ImportError: pandas is not installed; it comes with ``pytio[notebook]``.
+            CaptureError: the file is no capture.
+            OSError: the file cannot be read.
+        """
+        from pytio.capture.data_frame import data_frame  # noqa: PLC0415  most programs want records
+
+        for follows in (False, True):
+            reading = self._reading()
+            with self.path.open("rb") as stream, suppress(_LateSecretsError):
+                reader = self._bulk(stream, reading, follows=follows)
+                return data_frame(index_rows(reader), reader.places)
+        raise AssertionError("secrets are late only where sessions are not followed")
+
+    def _bulk(self, stream: BinaryIO, reading: _Reading, *, follows: bool) -> BulkReader:
+        """Return a reader; without secrets, sessions need to be followed only for the messages' own sake."""
+        follows = follows or bool(reading.store)
+
+        def take(kind: int, data: bytes) -> None:
+            reading.take(kind, data)
+            if not follows and reading.store:
+                raise _LateSecretsError
+
+        return BulkReader(
+            stream, reading.store, on_secrets=take, link_type=self._link_type, port=self._port, follows=follows
+        )
 
     def key_log(self) -> KeyLog:
         """Return the secrets that sessions of this capture have proven, each with its session; reads the whole file.

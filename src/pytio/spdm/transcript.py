@@ -125,6 +125,11 @@ class Transcript:
         return tuple(self._vca)
 
     @property
+    def awaits_digests(self) -> bool:
+        """Whether a GET_DIGESTS now would be answered by what `first_digests` keeps."""
+        return self._digests_window
+
+    @property
     def version(self) -> int:
         """The version byte of the newest VCA message: the negotiated version, once that is settled."""
         return self._vca[-1].data[_VERSION_OFFSET] if self._vca else SpdmVersion.V1_0
