@@ -101,11 +101,14 @@ class PeerSession:
         finish = Finish(
             version=terms.version,
             signature_included=self.is_mutual,
-            signature=self.peers.signature() if self.is_mutual else None,
+            signature=b"" if self.is_mutual else None,
             requester_verify_data=b"",
         )
         if self.is_mutual:
-            self.transcript += self.encapsulated_digests + self.peers.hashed(self.peers.requester_chain)
+            chain = self.peers.hashed(self.peers.requester_chain)
+            parts = [("K", self.transcript), ("ED", self.encapsulated_digests), ("CM", chain), ("F", finish.build())]
+            finish = finish.replace(signature=self.peers.finish_signature(parts))
+            self.transcript += self.encapsulated_digests + chain
         verify_data = self.verify_data("request", self.transcript + finish.build())
         self.transcript += self._said(self.peers.ask, self.ask)(finish.replace(requester_verify_data=verify_data))
         response = FinishRsp(version=terms.version)

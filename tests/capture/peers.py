@@ -25,6 +25,7 @@ from pytio.spdm.algorithms import (
     KemAlgo,
     MeasurementSpecification,
     OtherParams,
+    PqcAsymAlgo,
 )
 from pytio.spdm.capabilities import RequesterCapabilities, ResponderCapabilities
 from pytio.spdm.certificate_chain import CertificateChain
@@ -43,6 +44,9 @@ from pytio.spdm.records import SequenceOrder
 from pytio.spdm.secured import session_id
 from tests.capture.peer_session import PeerSession
 from tests.capture.routes import Mctp, Route
+
+Parts = list[tuple[str, bytes]]
+"""What is signed, in order, each part with the name that the specification's formulas have for it."""
 
 NONCE_BYTES: Final = 32
 NO_MUTUAL_AUTH: Final = MutAuthRequested(0)
@@ -77,6 +81,7 @@ class Terms:
     version: SpdmVersion = SpdmVersion.V1_2
     base_hash: BaseHashAlgo = BaseHashAlgo.SHA_384
     asym: BaseAsymAlgo = BaseAsymAlgo.ECDSA_P384
+    pqc: PqcAsymAlgo = PqcAsymAlgo(0)
     aead: AeadSuite = AeadSuite.AES_256_GCM
     dhe: DheGroup = DheGroup.SECP_384_R1
     kem: KemAlgo = KemAlgo(0)
@@ -108,6 +113,11 @@ class Terms:
         if self.is_encrypted:
             flags |= ResponderCapabilities.ENCRYPT_CAP
         return flags
+
+    @property
+    def base_asym(self) -> BaseAsymAlgo:
+        """The responder's classical signature algorithm, none beside a post-quantum one."""
+        return BaseAsymAlgo(0) if self.pqc else self.asym
 
     @property
     def schedule(self) -> KeySchedule:
@@ -150,7 +160,15 @@ class Peers:
 
     def signature(self) -> bytes:
         """Return what stands for a signature."""
-        return self.nonce(algorithms.signature_size(self.terms.asym))
+        return self.nonce(algorithms.signature_size(self.terms.pqc or self.terms.asym))
+
+    def exchange_signature(self, covered: Parts) -> bytes:
+        """Return the signature of KEY_EXCHANGE_RSP."""
+        return self.signature()
+
+    def finish_signature(self, covered: Parts) -> bytes:
+        """Return the signature of FINISH."""
+        return self.signature()
 
     def ask(self, message: SpdmMessage) -> bytes:
         """Let the requester say something in clear; return the bytes."""
@@ -184,7 +202,8 @@ class Peers:
                     version=version,
                     measurement_specification=MeasurementSpecification.DMTF,
                     other_params_support=self._other(),
-                    base_asym_algo=terms.asym,
+                    base_asym_algo=terms.base_asym,
+                    pqc_asym_algo=terms.pqc,
                     base_hash_algo=terms.base_hash,
                     alg_structures=self._structures(),
                 )
@@ -194,7 +213,8 @@ class Peers:
                     version=version,
                     measurement_specification_sel=MeasurementSpecification.DMTF,
                     other_params_selection=self._other(),
-                    base_asym_sel=terms.asym,
+                    base_asym_sel=terms.base_asym,
+                    pqc_asym_sel=terms.pqc,
                     base_hash_sel=terms.base_hash,
                     alg_structures=self._structures(),
                 )
@@ -276,9 +296,11 @@ class Peers:
             random_data=self.nonce(),
             exchange_data=self.nonce(received),
             opaque_data=self.opaque(is_selection=True),
-            signature=self.signature(),
+            signature=b"",
         )
-        th1 = self.vca + self.digests + self.hashed(self.certificate_chain) + exchange + response.build()
+        before = [("A", self.vca), ("D", self.digests), ("Ct", self.hashed(self.certificate_chain)), ("K", exchange)]
+        response = response.replace(signature=self.exchange_signature([*before, ("K", response.build())]))
+        th1 = b"".join(data for _, data in before) + response.build()
         handshake_secret = schedule.handshake_secret(secret)
         session = PeerSession(self, session_id(*ids), handshake_secret, th1)
         if not terms.is_in_the_clear:

@@ -42,9 +42,10 @@ def with_vca(proof: Proof) -> Iterator[Pieces]:
 
 
 def last_pair_only(proof: Proof) -> Iterator[Pieces]:
-    """Leave out all but A and the last two pieces."""
+    """Leave out all but A and the last two pieces, where a transcript is of requests and responses only."""
     vca, rest = _split(proof.pieces)
-    yield (*vca, *rest[-_PAIR:])
+    if not any(piece.rule == "K" for piece in rest):
+        yield (*vca, *rest[-_PAIR:])
 
 
 def _suffixes(runs: tuple[Pieces, ...]) -> Iterator[Pieces]:

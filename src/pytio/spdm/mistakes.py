@@ -18,7 +18,7 @@ from pytio.spdm import _mistaken_making, _mistaken_pieces
 from pytio.spdm.proofs import HmacProof, Proof, SignatureProof
 from pytio.spdm.transcript import Pieces, joined
 
-__all__ = ("Fit", "KnownMistake", "find_mistake")
+__all__ = ("Fit", "KnownMistake", "find_mistake", "fits")
 
 
 class KnownMistake(Enum):
@@ -95,9 +95,13 @@ def find_mistake(proof: Proof) -> Fit | None:
     For a proof that holds there is nothing to explain. Raises UnsupportedAlgorithmError if the library lacks an
     algorithm of the proof.
     """
-    if not proof.can_be_checked or proof.holds:
-        return None
-    return next(chain(_covered_by_mistake(proof), _made_by_mistake(proof)), None)
+    return next(fits(proof), None)
+
+
+def fits(proof: Proof) -> Iterator[Fit]:
+    """Yield every known mistake that would explain why a proof does not hold. Raises what ``find_mistake`` raises."""
+    if proof.can_be_checked and not proof.holds:
+        yield from chain(_covered_by_mistake(proof), _made_by_mistake(proof))
 
 
 def _covered_by_mistake(proof: Proof) -> Iterator[Fit]:
