@@ -88,6 +88,39 @@ def failed_attempt() -> SigningPeers:
     return peers
 
 
+def failed_attempt_with_error() -> SigningPeers:
+    """A challenge is put off by ERROR Busy; nothing of that is forgotten."""
+
+    def covering(peers: SigningPeers, parts: Parts) -> Parts:
+        return [*peers.vca_parts, *kept, ("C", first), ("C", error), *parts[-2:]]
+
+    peers = connected(covering=covering)
+    first = peers.demand()
+    error = peers.answer(Error(version=SpdmVersion.V1_2, error_code=SpdmErrorCode.BUSY))
+    kept, peers.b = peers.b, []
+    peers.challenge()
+    return peers
+
+
+def missing_reset_of_certificates() -> SigningPeers:
+    """GET_DIGESTS begins anew, and what was read before stays."""
+    peers = connected(covering=lambda peers, parts: [*peers.vca_parts, *kept, *parts[1:]])
+    kept = peers.b
+    peers.authenticate()
+    peers.challenge()
+    return peers
+
+
+def missing_reset_after_a_signature() -> SigningPeers:
+    """A signature ends what was measured before it, too."""
+    peers = connected()
+    peers.measure(1)
+    first = [("L", peers.log[-2]), ("L", peers.log[-1][: -peers.algorithm.signature_size])]
+    peers.covering = lambda peers, parts: [*peers.vca_parts, *first, *parts[1:]]
+    peers.measure(2)
+    return peers
+
+
 def padding() -> SigningPeers:
     def padded(peers: SigningPeers, parts: Parts) -> Parts:
         return [*((rule, data + bytes(-len(data) % 4)) for rule, data in parts[:-1]), parts[-1]]
@@ -250,6 +283,13 @@ CAPTURES: Final[dict[KnownMistake, Callable[[], SigningPeers]]] = {
     mistake: globals()[mistake.name.lower()] for mistake in KnownMistake
 }
 """What to call for a capture of each mistake."""
+
+MORE: Final[list[tuple[KnownMistake, Callable[[], SigningPeers]]]] = [
+    (KnownMistake.FAILED_ATTEMPT, failed_attempt_with_error),
+    (KnownMistake.MISSING_RESET, missing_reset_of_certificates),
+    (KnownMistake.MISSING_RESET, missing_reset_after_a_signature),
+]
+"""Other ways to make some of them."""
 
 
 def main(folder: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from pytio.capture import Frame, Record
@@ -9,7 +11,7 @@ from pytio.capture.dissector import Dissector
 from pytio.capture.secrets import SecretStore
 from pytio.spdm.codes import SpdmVersion
 from pytio.spdm.mistakes import KnownMistake, find_mistake, fits
-from tests.capture.mistaken import CAPTURES, SECRET, connected, exchanged
+from tests.capture.mistaken import CAPTURES, MORE, SECRET, connected, exchanged
 from tests.capture.peers import Terms
 from tests.capture.signing_peers import SigningPeers
 
@@ -24,9 +26,13 @@ def read(peers: SigningPeers) -> list[Record]:
     ]
 
 
-@pytest.mark.parametrize("mistake", CAPTURES, ids=lambda mistake: mistake.name)
-def test_the_mistake_is_named_and_no_other(mistake: KnownMistake) -> None:
-    records = read(CAPTURES[mistake]())
+def test_there_is_a_capture_for_each_mistake() -> None:
+    assert set(CAPTURES) == set(KnownMistake)
+
+
+@pytest.mark.parametrize(("mistake", "make"), [*CAPTURES.items(), *MORE], ids=lambda given: getattr(given, "name", ""))
+def test_the_mistake_is_named_and_no_other(mistake: KnownMistake, make: Callable[[], SigningPeers]) -> None:
+    records = read(make())
     assert not [problem for record in records for problem in record.problems]
     failed = [check for record in records for check in record.checks if not check.ok]
     assert len(failed) == 1

@@ -40,13 +40,6 @@ _CONTEXTS: Final = {
 }
 """By message, and whether the requester signs it."""
 
-_RULES: Final = {
-    (SpdmCode.CHALLENGE_AUTH, False): "B",
-    (SpdmCode.CHALLENGE_AUTH, True): "mutB",
-    (SpdmCode.MEASUREMENTS, False): "L",
-}
-"""The transcripts that resets end, likewise."""
-
 _SIDES: Final = {False: "responder", True: "requester"}
 
 
@@ -96,7 +89,7 @@ class Checker:
                 whose = f"of the {_SIDES[by_requester]}'s slot {slot}"
                 draft.notes.append(f"{what} is not checked: the public key {whose} is not known")
                 return
-            self._enter(draft, proof, _RULES.get((code, by_requester)), session)
+            self._enter(draft, proof, context, session)
         except (DecodeError, UnsupportedAlgorithmError, ValueError) as error:
             draft.notes.append(f"{what} is not checked: {error}")
 
@@ -116,24 +109,22 @@ class Checker:
         if not proof.keys:
             draft.notes.append(f"{what} is not checked: no secret of the session is known")
             return
-        self._enter(draft, proof, None, None)
+        self._enter(draft, proof)
 
-    def _enter(self, draft: Draft, proof: Proof, rule: str | None, session: Hashable) -> None:
+    def _enter(
+        self, draft: Draft, proof: Proof, context: SigningContext | None = None, session: Hashable = None
+    ) -> None:
         is_good = proof.holds
         if not is_good:
-            proof = attrs.evolve(proof, background=self._background(proof, rule, session))
+            background = Background.of(
+                self._conversation.transcript,
+                context,
+                session,
+                other_keys=self._keys(proof.hash_algorithm),
+                roots=self._roots(proof.hash_algorithm),
+            )
+            proof = attrs.evolve(proof, background=background)
         draft.checks.append(Check(proof, is_good))
-
-    def _background(self, proof: Proof, rule: str | None, session: Hashable) -> Background:
-        transcript = self._conversation.transcript
-        return Background(
-            vca=transcript.vca,
-            dropped=transcript.dropped(rule, session) if rule else (),
-            strays=transcript.strays(rule, session) if rule else (),
-            digests=(transcript.first_digests,) if transcript.first_digests else (),
-            other_keys=self._keys(proof.hash_algorithm),
-            roots=self._roots(proof.hash_algorithm),
-        )
 
     def _keys(self, algorithm: HashAlgorithm) -> dict[str, PublicKey]:
         return {

@@ -7,13 +7,16 @@ rule that put them there. This file signs, verifies and keeps account. It does n
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from pytio.crypto import HashAlgorithm, Provider, PublicKey, SignatureAlgorithm, byte_reversed, digest
+from pytio.crypto import HashAlgorithm, Provider, PublicKey, Secret, SignatureAlgorithm, byte_reversed, digest
 from pytio.errors import VerificationError
 from pytio.spdm.codes import SpdmVersion
+from pytio.spdm.explain import FAILS, HOLDS, explain_outcome
+from pytio.spdm.mistakes import Fit, find_mistake
+from pytio.spdm.proofs import Background, HmacProof, SignatureProof
 from pytio.spdm.signing import SigningContext, signing_input
 from pytio.spdm.transcript import Pieces
 
@@ -22,6 +25,9 @@ if TYPE_CHECKING:
     from pytio.spdm.key_schedule import KeySchedule
 
 __all__ = ("CheckFailedError", "HmacCheck", "SignatureCheck", "Signer", "check_hmac", "check_signature", "made_hmac")
+
+
+_MADE: Final = "made"
 
 
 @attrs.frozen
@@ -48,6 +54,27 @@ class SignatureCheck:
     """The slot the key belongs to; None for a key that was provisioned out of band."""
     is_ours: bool = False
     """Whether this side made it, rather than checked it."""
+    background: Background = attrs.field(default=Background(), repr=False, eq=False)
+    """What helps to find out why it fails."""
+
+    @property
+    def proof(self) -> SignatureProof:
+        """The same as a proof, which can be asked for more."""
+        return SignatureProof(
+            what=self.what,
+            version=self.version,
+            hash_algorithm=self.hash_algorithm,
+            pieces=self.pieces,
+            value=self.signature,
+            context=self.context,
+            algorithm=self.algorithm,
+            key=self.public_key,
+            background=self.background,
+        )
+
+    def explain(self) -> str:
+        """Return what it covers and how it was made, message by message."""
+        return explain_outcome(self.proof, _MADE if self.is_ours else HOLDS)
 
     @property
     def digest(self) -> bytes:
@@ -76,6 +103,22 @@ class HmacCheck:
     """Whether this side made it, rather than checked it."""
 
     @property
+    def proof(self) -> HmacProof:
+        """The same as a proof; it cannot be checked, since the key is no part of it."""
+        vca = [piece for piece in self.pieces if piece.rule == "A"]
+        return HmacProof(
+            what=self.what,
+            version=vca[-1].data[0] if vca else SpdmVersion.V1_1,
+            hash_algorithm=self.hash_algorithm,
+            pieces=self.pieces,
+            value=self.value,
+        )
+
+    def explain(self) -> str:
+        """Return what it covers, message by message."""
+        return explain_outcome(self.proof, _MADE if self.is_ours else HOLDS)
+
+    @property
     def digest(self) -> bytes:
         """Hash(transcript), which the HMAC is over."""
         return digest(self.hash_algorithm, *(piece.data for piece in self.pieces))
@@ -88,10 +131,24 @@ class CheckFailedError(VerificationError):
         check: what was checked, with its pieces.
     """
 
-    def __init__(self, check: SignatureCheck | HmacCheck) -> None:
+    def __init__(self, check: SignatureCheck | HmacCheck, fit: Fit | None = None) -> None:
         super().__init__(check.what, check.pieces)
-        self.args = (check,)
+        self.args = (check, fit)
         self.check = check
+        self._fit = fit
+
+    @property
+    def fit(self) -> Fit | None:
+        """The known mistake that would explain it, None if none does; for a signature it is looked for when asked."""
+        return find_mistake(self.check.proof) if self._fit is None else self._fit
+
+    def __str__(self) -> str:
+        """Say what failed, and which known mistake would explain it."""
+        return f"{super().__str__()}: {self.fit or 'none of the known mistakes'}"
+
+    def explain(self) -> str:
+        """Return what it covers, message by message, and the known mistake that would explain it."""
+        return explain_outcome(self.check.proof, FAILS, self.fit)
 
 
 @attrs.frozen
@@ -166,5 +223,6 @@ def check_hmac(
     try:
         schedule.verify_finished_hmac(finished_key, check.digest, received, what)
     except VerificationError:
-        raise CheckFailedError(check) from None
+        keyed = attrs.evolve(check.proof, keys=(Secret(finished_key),))
+        raise CheckFailedError(check, find_mistake(keyed)) from None
     return check

@@ -13,7 +13,12 @@ from pytio.spdm.mistakes import Fit, find_mistake
 from pytio.spdm.proofs import HmacProof, Proof, SignatureProof
 from pytio.spdm.transcript import Pieces
 
-__all__ = ("RULES", "explain")
+__all__ = ("FAILS", "HOLDS", "RULES", "explain", "explain_outcome")
+
+HOLDS: Final = "holds"
+"""The outcome of a proof that holds."""
+FAILS: Final = "does not hold"
+"""The outcome of one that does not."""
 
 RULES: Final = {
     "A": "the connection: GET_VERSION to ALGORITHMS (VCA)",
@@ -50,35 +55,35 @@ _SECTIONS: Final = {
 def explain(proof: Proof) -> str:
     """Return what a proof covers, how it was made, and whether it holds.
 
-    If it does not hold, the last line names the known mistake that would explain it, or says that none does.
+    If it does not hold, the last lines name the known mistake that would explain it, or say that none does.
     """
-    return "\n".join(_lines(proof))
+    return explain_outcome(proof, *_outcome(proof))
 
 
-def _lines(proof: Proof) -> Iterator[str]:
-    outcome, fit = _outcome(proof)
+def explain_outcome(proof: Proof, outcome: str, fit: Fit | None = None) -> str:
+    """Return the same for a proof of which it is known already how it came out, and which mistake fits if it failed."""
+    return "\n".join(_lines(proof, outcome, fit))
+
+
+def _lines(proof: Proof, outcome: str, fit: Fit | None) -> Iterator[str]:
     yield f"{proof.what}: {outcome}"
     name, section = _SECTIONS.get(proof.what, ("transcript", "DSP0274"))
     yield f"  {_version(proof.version)}, {_algorithms(proof)}"
     yield f"  {name} = {_formula(proof.pieces)}  ({section})"
     yield from _table(proof.pieces)
     yield from _making(proof)
-    if outcome == _FAILS:
+    if outcome == FAILS:
         yield f"  known mistake: {_fit_text(fit)}"
         if fit is not None and fit.pieces:
             yield "  it holds over"
             yield from _table(fit.pieces)
 
 
-_HOLDS: Final = "holds"
-_FAILS: Final = "does not hold"
-
-
 def _outcome(proof: Proof) -> tuple[str, Fit | None]:
     if not proof.can_be_checked:
         return "not checked, no key is known", None
     try:
-        return (_HOLDS, None) if proof.holds else (_FAILS, find_mistake(proof))
+        return (HOLDS, None) if proof.holds else (FAILS, find_mistake(proof))
     except UnsupportedAlgorithmError as error:
         return f"not checked, {error}", None
 

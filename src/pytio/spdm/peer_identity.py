@@ -180,6 +180,8 @@ class PeerIdentity:
         Raises KeyError if it is not known.
         """
         if slot != RAW_PUBLIC_KEY_SLOT:
-            return Piece("Hash(certificate chain)", digest(hash_algorithm, self.chains[slot].chain), rule)
+            chain = self.chains[slot].chain
+            hashed = (Piece(f"certificate chain in slot {slot}", chain, ""),)
+            return Piece("Hash(certificate chain)", digest(hash_algorithm, chain), rule, stands_for=hashed)
         spki = self.public_key(slot, algorithm).to_spki()
         return Piece("Hash(public key)", digest(hash_algorithm, spki), rule)

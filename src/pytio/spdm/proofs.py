@@ -7,9 +7,9 @@ from whoever knows them. This file checks. Why a proof fails is looked for in `p
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
 import attrs
 
@@ -17,7 +17,7 @@ from pytio.crypto import byte_reversed, digest, verify_hmac
 from pytio.errors import VerificationError
 from pytio.spdm.codes import SpdmVersion
 from pytio.spdm.signing import SigningContext, SigningInput, combined_spdm_prefix, signing_input
-from pytio.spdm.transcript import Pieces
+from pytio.spdm.transcript import Pieces, Transcript
 
 if TYPE_CHECKING:
     from pytio.crypto import HashAlgorithm, PublicKey, Secret, SignatureAlgorithm
@@ -43,6 +43,35 @@ class Background:
     """Public keys of other slots and of the other side, by what they are."""
     roots: tuple[bytes, ...] = ()
     """Root certificates, DER, that a chain may have left out."""
+
+    @classmethod
+    def of(
+        cls,
+        transcript: Transcript,
+        context: SigningContext | None = None,
+        session: Hashable = None,
+        *,
+        other_keys: Mapping[str, PublicKey] = _NO_KEYS,
+        roots: tuple[bytes, ...] = (),
+    ) -> Self:
+        """Return what a transcript remembers of the way to a signature, and what else is known."""
+        rule = _RESET_TRANSCRIPTS.get(context)
+        return cls(
+            vca=transcript.vca,
+            dropped=transcript.dropped(rule, session) if rule else (),
+            strays=transcript.strays(rule, session) if rule else (),
+            digests=(transcript.first_digests,) if transcript.first_digests else (),
+            other_keys=other_keys,
+            roots=roots,
+        )
+
+
+_RESET_TRANSCRIPTS: Final[Mapping[SigningContext | None, str]] = {
+    SigningContext.RESPONDER_CHALLENGE_AUTH: "B",
+    SigningContext.REQUESTER_CHALLENGE_AUTH: "mutB",
+    SigningContext.RESPONDER_MEASUREMENTS: "L",
+}
+"""The transcripts that resets end, by what is signed."""
 
 
 @attrs.frozen(kw_only=True)

@@ -26,6 +26,7 @@ from pytio.spdm.messages.error import Error
 from pytio.spdm.messages.key_exchange import KeyExchangeRsp
 from pytio.spdm.negotiated import Negotiated
 from pytio.spdm.peer_identity import PeerIdentity
+from pytio.spdm.proofs import Background
 from pytio.spdm.requester import handshake, refusals
 from pytio.spdm.requester.exchange import Answer, Exchange
 from pytio.spdm.requester.tables import BUILDERS, PREPARE, TAKERS, VERSION_OF
@@ -411,6 +412,8 @@ class Requester(Endpoint):
         except KeyError:
             raise LocalProtocolError(self.state, f"slot {slot}", "its key is not known") from None
         account["slot"] = None if slot == RAW_PUBLIC_KEY_SLOT else slot
+        others = {f"slot {other} of the responder": known.public_key for other, known in self.peer.chains.items()}
+        account["background"] = Background.of(self.transcript, account["context"], answer.context, other_keys=others)
         return signer.verify(key, answer.message.signature, pieces, **account)
 
     def expect_encapsulated_flow(self, answer: Answer) -> None:
