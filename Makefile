@@ -47,7 +47,7 @@ soak: $(READY)
 	PYTIO_SOAK=$(PYTIO_SOAK) $(BIN)/pytest -m soak -n $(JOBS) $(ARGS)
 
 clean:
-	rm -rf .venv build dist docs/_build src/pytio.egg-info
+	rm -rf .venv build dist docs/_build docs/notebooks src/pytio.egg-info
 	find src -name '*.so' -delete
 
 # `venv` without `ensurepip` (Debian without python3-venv) leaves a folder with no pip in it, so pip is what is looked for.

@@ -43,7 +43,7 @@ def test_every_record_has_a_rung_in_every_form(name: str) -> None:
     assert len(drawn(found)) == found.to_html().count('class="pytio-hit') == len(found.rungs)
     assert len(found.to_text(width=100).splitlines()) == len(found.rungs) + 1
     for rung, group in zip(found.rungs, drawn(found), strict=True):
-        assert rung.name in "".join(group.itertext()), "the image names each message"
+        assert rung.name[:60] in "".join(group.itertext()), "the image names each message"
 
 
 @pytest.mark.parametrize("name", ALL)

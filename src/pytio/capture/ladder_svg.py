@@ -21,10 +21,11 @@ RUNG_HEIGHT: Final = 26
 HEAD_HEIGHT: Final = 58
 """Pixels above the first rung: where it is, and the names of the ends."""
 
-_MARGIN: Final = 196  # left of the first lane: number and time, and half a name
+_MARGIN: Final = 158  # left of the first lane: number and time, and half a name
 _REMARKS: Final = 190  # right of the last lane
+_NO_REMARKS: Final = 48  # the same, for half a name alone
 _GAP: Final = 150  # between the lanes of two places: two halves of a name
-_LANE_WIDTHS: Final = (620, 440, 360)  # by the number of places
+_LANE_WIDTHS: Final = (530, 440, 360)  # by the number of places
 _NUMBER_X: Final = 40
 _TIME_X: Final = 112
 _TEXT_Y: Final = 12
@@ -72,7 +73,8 @@ def ladder_svg(ladder: Ladder) -> str:
 def size_of(ladder: Ladder) -> tuple[int, int]:
     """Return width and height of the rungs, in pixels."""
     _, right = _lanes_at(ladder, max(len(ladder.lanes) - 1, 0))
-    return right + _REMARKS, max(len(ladder.rungs), 1) * RUNG_HEIGHT
+    beside = _REMARKS if any(map(_remarks, ladder.rungs)) else _NO_REMARKS
+    return right + beside, max(len(ladder.rungs), 1) * RUNG_HEIGHT
 
 
 def head(ladder: Ladder) -> str:
@@ -221,10 +223,13 @@ def _lock(x: int, colour: str) -> str:
 
 def _remark(ladder: Ladder, rung: Rung) -> str:
     """Return what is wrong with a record, or strange, at the right of all lanes."""
-    alarms = rung.alarms
-    said = alarms or ([] if rung.lanes is None else list(rung.record.notes))
+    said = _remarks(rung)
     if not said:
         return ""
-    style = f"font-size:10.5px;fill:{_ALARM if alarms else _QUIET}"
+    style = f"font-size:10.5px;fill:{_ALARM if rung.alarms else _QUIET}"
     x = _lanes_at(ladder, max(len(ladder.lanes) - 1, 0))[1] + _INDENT + 2
     return _text((x, _ARROW_Y + 3), _cut("; ".join(said), (_REMARKS - _INDENT) / 5.6), style)
+
+
+def _remarks(rung: Rung) -> list[str]:
+    return rung.alarms or ([] if rung.lanes is None else list(rung.record.notes))

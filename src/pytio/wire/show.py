@@ -26,6 +26,7 @@ __all__ = ("as_dict", "as_html", "as_text", "describe", "layout")
 _INDENT = 2
 _EXCERPT_BYTES = 8
 _NAME_COLUMN_MINIMUM = 16
+_PLACE = 'style="white-space:nowrap"'
 _LEFT = 'style="text-align:left;padding-left:{}em"'
 
 
@@ -159,7 +160,8 @@ def as_html(message: WireStruct) -> str:
     except EncodeError as error:  # a notebook shows what there is, and why it is not more
         return f"<pre>{html.escape(repr(message))}\n{html.escape(str(error))}</pre>"
     rows = [
-        f"<tr><td>{row.place}</td><td {_LEFT.format(row.depth + 0.5)}>{html.escape(row.name)}</td>"
+        f"<tr><td {_PLACE}><code>{row.place}</code></td>"
+        f"<td {_LEFT.format(row.depth + 0.5)}>{html.escape(row.name)}</td>"
         f"<td><code>{row.content}</code></td><td>{html.escape(row.meaning)}</td></tr>"
         for row in _rows(message, raw, reveal=False)
     ]
