@@ -32,6 +32,26 @@ from pytio.ide.codes import (
     Trailer,
     sub_stream_of,
 )
+from pytio.ide.config import (
+    AddressRange,
+    PortRole,
+    RidRange,
+    StreamConfig,
+    StreamKind,
+)
+from pytio.ide.counters import (
+    COUNTER_LIMIT,
+    ReceivedCounters,
+    SentCounters,
+)
+from pytio.ide.events import (
+    ErrorDetected,
+    Event,
+    KeySetChanged,
+    StateChanged,
+    TlpReceived,
+    UnitVerified,
+)
 from pytio.ide.flit import (
     FlitCompletion,
     FlitConfigurationRequest,
@@ -76,11 +96,31 @@ from pytio.ide.ohc import (
     OhcC,
     OhcE,
 )
+from pytio.ide.outstanding import (
+    Outstanding,
+)
+from pytio.ide.port import (
+    Port,
+)
 from pytio.ide.prefix import (
     AnyPrefix,
     IdePrefix,
     PasidPrefix,
     TlpPrefix,
+)
+from pytio.ide.providers import (
+    UnitKey,
+    new_key,
+)
+from pytio.ide.state import (
+    EFFECTS,
+    TRANSITIONS,
+    Effect,
+    Severity,
+    StreamCause,
+)
+from pytio.ide.stream import (
+    Stream,
 )
 from pytio.ide.tlp import (
     Tlp,
@@ -88,6 +128,8 @@ from pytio.ide.tlp import (
 
 __all__ = (
     "ASSUMPTIONS",
+    "COUNTER_LIMIT",
+    "EFFECTS",
     "FIXED_PARTS",
     "INITIAL_INVOCATION",
     "IV_BYTES",
@@ -95,6 +137,8 @@ __all__ = (
     "MAC_BYTES",
     "PCRC_BYTES",
     "SELECTIVE_TYPES",
+    "TRANSITIONS",
+    "AddressRange",
     "AddressType",
     "AerBit",
     "AnyHeader",
@@ -104,6 +148,9 @@ __all__ = (
     "Completion",
     "CompletionStatus",
     "ConfigurationRequest",
+    "Effect",
+    "ErrorDetected",
+    "Event",
     "FlitCompletion",
     "FlitConfigurationRequest",
     "FlitHeader",
@@ -119,6 +166,7 @@ __all__ = (
     "IdeMessage",
     "IdePrefix",
     "IoRequest",
+    "KeySetChanged",
     "MemoryRequest32",
     "MemoryRequest64",
     "MessageCode",
@@ -131,14 +179,29 @@ __all__ = (
     "OhcB",
     "OhcC",
     "OhcE",
+    "Outstanding",
     "PasidPrefix",
+    "Port",
+    "PortRole",
     "PrefixType",
+    "ReceivedCounters",
+    "RidRange",
+    "SentCounters",
+    "Severity",
+    "StateChanged",
+    "Stream",
+    "StreamCause",
+    "StreamConfig",
+    "StreamKind",
     "StreamState",
     "Tlp",
     "TlpHeader",
     "TlpPrefix",
+    "TlpReceived",
     "TlpType",
     "Trailer",
+    "UnitKey",
+    "UnitVerified",
     "VendorDefinedMessage",
     "associated_data",
     "completion",
@@ -146,6 +209,7 @@ __all__ = (
     "iv_of",
     "memory_read",
     "memory_write",
+    "new_key",
     "pcrc_of",
     "sub_stream_of",
     "text_of",

@@ -51,6 +51,11 @@ ASSUMPTIONS: Final[Mapping[str, Assumption]] = MappingProxyType(
             "high",
             "pytio.ide.framing.FIXED_PARTS",
         ),
+        "PCIE_A23": Assumption(
+            "the invocation field counts units, not TLPs: one IV for each MAC",
+            "high",
+            "pytio.ide.keys.HeldKey",
+        ),
         "PCIE_A24": Assumption(
             "PCRC is CRC-32 (04C11DB7h, reflected, initially and finally inverted), least significant byte first, over "
             "the payload of the whole unit; it follows the payload of the TLP with M, and only if the unit has payload",
@@ -70,6 +75,16 @@ ASSUMPTIONS: Final[Mapping[str, Assumption]] = MappingProxyType(
             "low",
             "pytio.ide.framing.hidden_places",
         ),
+        "PCIE_A27": Assumption(
+            "the counter field in the prefix of a posted request is 0",
+            "medium",
+            "pytio.ide.counters.POSTED_COUNTER",
+        ),
+        "PCIE_A28": Assumption(
+            "a key refresh leaves the ordering counters alone",
+            "medium",
+            "pytio.ide.counters.SentCounters",
+        ),
         "PCIE_A29": Assumption(
             "IDE Sync has message code 54h and IDE Fail 55h, without data, routed by ID on selective and local on link "
             "streams; bytes 12 to 14 of the header are Stream ID and the counters for NPR and CPL; IDE Fail is no IDE "
@@ -81,6 +96,23 @@ ASSUMPTIONS: Final[Mapping[str, Assumption]] = MappingProxyType(
             "flit-mode type codes, base headers, and where OHC stands and what OHC-A, B and E hold",
             "medium",
             "pytio.ide.codes.FlitType",
+        ),
+        "PCIE_A31": Assumption(
+            "whatever makes a stream Insecure destroys its keys",
+            "medium",
+            "pytio.ide.state.KEY_DESTROYERS",
+        ),
+        "PCIE_A32": Assumption(
+            "a stream whose keys are switched on, but which is not enabled, takes a configuration write as IDE TLP: "
+            "the one that is to enable it",
+            "medium",
+            "pytio.ide.stream.Stream",
+        ),
+        "PCIE_A33": Assumption(
+            "the order of a receiver's checks: stream, traffic class, type, sub-stream and other fields, key set, "
+            "aggregation, MAC, counters, PCRC, requester or completer, completion's stream",
+            "medium",
+            "pytio.ide.receiver.Receiver",
         ),
     }
 )
