@@ -10,6 +10,7 @@ from pytio.errors import EncodeError, IdeKmDecodeError
 from pytio.idekm import (
     InvocationField,
     KeyProg,
+    aes_key_from_registers,
     aes_key_from_wire,
     aes_key_to_registers,
     aes_key_to_wire,
@@ -38,6 +39,11 @@ def test_register_0_holds_the_last_double_word() -> None:
     assert registers[7] == 0xDF254152
     assert registers[0] == 0x9CCD2720
     assert b"".join(word.to_bytes(4, "little") for word in reversed(registers)) == ON_THE_WIRE
+    assert aes_key_from_registers(registers) == AES_KEY
+    with pytest.raises(ValueError, match="32 bits"):
+        aes_key_from_registers([1 << 32, *registers[1:]])
+    with pytest.raises(ValueError, match="a key has 32 bytes, not 28"):
+        aes_key_from_registers(registers[1:])
 
 
 @pytest.mark.parametrize("size", [0, 16, 31, 33])

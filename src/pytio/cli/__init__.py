@@ -32,6 +32,7 @@ class ExitCode(IntEnum):
 COMMANDS: Final = {
     "decode": "decode and decrypt a capture, or one message from hex text",
     "demo": "decode a real bring-up that comes with pytio",
+    "ide": "show an IDE key in every byte order",
 }
 """Sub-commands and what each does; the module of the same name has ``add_arguments`` and ``run``."""
 

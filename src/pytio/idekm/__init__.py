@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from pytio.idekm.byte_order import (
     InvocationField,
+    aes_key_from_registers,
     aes_key_from_wire,
     aes_key_to_registers,
     aes_key_to_wire,
@@ -99,6 +100,7 @@ __all__ = (
     "SelectiveIdeStream",
     "SelectiveIdeStreamControl",
     "StreamEvent",
+    "aes_key_from_registers",
     "aes_key_from_wire",
     "aes_key_to_registers",
     "aes_key_to_wire",

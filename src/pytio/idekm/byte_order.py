@@ -7,6 +7,7 @@ order of the groups is not. The invocation field is two little-endian double wor
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, Self
 
 from pytio.errors import IdeKmDecodeError
@@ -15,6 +16,7 @@ from pytio.wire import U32, WireStruct, message, wire
 
 __all__ = (
     "InvocationField",
+    "aes_key_from_registers",
     "aes_key_from_wire",
     "aes_key_to_registers",
     "aes_key_to_wire",
@@ -70,6 +72,18 @@ def aes_key_to_registers(aes_key: bytes) -> tuple[int, ...]:
         ValueError: the key does not have 32 bytes.
     """
     return tuple(int.from_bytes(word, "big") for word in reversed(_words(aes_key)))
+
+
+def aes_key_from_registers(registers: Sequence[int]) -> bytes:
+    """Return the AES key in the values of a root port's key slot registers, Key_DW0 first.
+
+    Raises:
+        ValueError: there are not 8 values, or one does not fit in 32 bits.
+    """
+    if any(not 0 <= word < 1 << _BITS_PER_DW for word in registers):
+        raise ValueError(f"a register has {_BITS_PER_DW} bits")
+    key = b"".join(word.to_bytes(_BYTES_PER_DW, "big") for word in reversed(registers))
+    return b"".join(_words(key))
 
 
 def ifv_to_wire(value: int) -> bytes:
