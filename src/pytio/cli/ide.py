@@ -34,11 +34,9 @@ class KeyForms:
 
     def to_dict(self) -> dict[str, object]:
         """Return all forms as plain data."""
-        key_prog = self.key_prog
+        key_prog, words = self.key_prog, [*enumerate(self.registers)]
         return {
-            "specification": {
-                f"Key_DW{number}": f"{word:08x}" for number, word in reversed([*enumerate(self.registers)])
-            },
+            "specification": {f"Key_DW{number}": f"{word:08x}" for number, word in reversed(words)},
             "key_prog": key_prog.build().hex(),
             "key_prog_key": key_prog.key.hex(),
             "registers": {f"Key_Slot_DW{number}": f"{word:08x}" for number, word in words}
