@@ -220,12 +220,14 @@ class Mount(threading.Thread):
         written = self._handles[handle].write(offset, request.body[40 : 40 + size])
         return struct.pack("<II", written, 0)
 
-    def _flush(self, request: Request) -> bytes:
+    def _nothing(self, request: Request) -> bytes:
         return b""
 
-    def _release(self, request: Request) -> bytes:
+    def _flush(self, request: Request) -> bytes:
+        """Close an open file: whoever closes it waits for this, but not for the release that follows."""
         (handle,) = struct.unpack_from("<Q", request.body)
-        self._handles[handle].close()
+        if handle in self._handles:
+            self._handles[handle].close()
         return b""
 
     def _statfs(self, request: Request) -> bytes:
@@ -245,11 +247,11 @@ _HANDLERS: Final[dict[int, Callable[[Mount, Request], bytes]]] = {
     Opcode.READ: Mount._read,
     Opcode.WRITE: Mount._write,
     Opcode.FLUSH: Mount._flush,
-    Opcode.RELEASE: Mount._release,
+    Opcode.RELEASE: Mount._nothing,
     Opcode.STATFS: Mount._statfs,
     Opcode.MKDIR: Mount._mkdir,
     Opcode.RMDIR: Mount._rmdir,
-    Opcode.RELEASEDIR: Mount._flush,
-    Opcode.ACCESS: Mount._flush,
-    Opcode.DESTROY: Mount._flush,
+    Opcode.RELEASEDIR: Mount._nothing,
+    Opcode.ACCESS: Mount._nothing,
+    Opcode.DESTROY: Mount._nothing,
 }
