@@ -1,6 +1,7 @@
 """Damaged pcapng files and TCP connections: what came before the damage is as it was, and nothing breaks.
 
-As with the other soaks, a few seeded rounds run with every test run, ``make soak`` runs as many as it is told.
+Every record is rendered in every form, and all of them as a ladder. As with the other soaks, a few seeded rounds run
+with every test run, ``make soak`` runs as many as it is told.
 """
 
 from __future__ import annotations
@@ -11,18 +12,22 @@ from pathlib import Path
 
 import pytest
 
-from pytio.capture import LinkType, Record, open_capture
+from pytio.capture import Ladder, LinkType, Record, open_capture
 from pytio.errors import CaptureError
 from tests.capture.network import Talk, capture
 from tests.capture.recorded import frames, opened
 from tests.capture.test_tcp import NAME as TCP_NAME
 from tests.capture.test_tcp import said, talk
+from tests.conftest import LONG_SOAK
 from tests.soak.mutations import damage_file
 from tests.soak.test_capture_mutations import render
 
 NAMES = ("s03-mctp11-p256-aes128", "s04-mctp12-rsapss3072-ffdhe-chacha", "s08-doe12-psk-only", TCP_NAME)
-AROUND_PACKET = 32
 TCP_HEADERS = 40
+ROUNDS = {"pcapng": 50, "tcp": 25, "recorded tcp": 25}
+"""How many rounds the suite runs; a soak runs all it is told of each."""
+KINDS = tuple(ROUNDS)
+BATCHES = 10
 
 
 @cache
@@ -49,6 +54,9 @@ def read(file: Path, raw: bytes) -> list[Record] | None:
     assert [record.number for record in made] == [*range(1, len(made) + 1)]
     for record in made:
         render(record)
+    ladder = Ladder(made)
+    assert len(ladder.rungs) == ladder.to_html().count('class="pytio-hit') == len(made)
+    assert ladder.to_text(width=100)
     return made
 
 
@@ -128,15 +136,32 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("converted")
 
 
-def test_damaged_files(tmp_path: Path, base: Path, soak_rounds: int) -> None:
-    for seed in range(soak_rounds // 4):
-        damage_pcapng(seed, tmp_path, base)
+def damage(kind: str, seed: int, folder: Path, base: Path) -> None:
+    """Run one round; a failure names its seed."""
+    try:
+        if kind == "pcapng":
+            damage_pcapng(seed, folder, base)
+        elif kind == "tcp":
+            damage_tcp(seed, folder)
+        else:
+            damage_recorded_tcp(seed, folder, base)
+    except Exception as error:
+        error.add_note(f"round {seed} of {kind}")
+        raise
 
 
-def test_damaged_connections(tmp_path: Path, base: Path, soak_rounds: int) -> None:
-    for seed in range(soak_rounds // 8):
-        damage_tcp(seed, tmp_path)
-        damage_recorded_tcp(seed, tmp_path, base)
+@pytest.mark.parametrize("kind", KINDS)
+def test_damaged_files(kind: str, tmp_path: Path, base: Path) -> None:
+    for seed in range(ROUNDS[kind]):
+        damage(kind, seed, tmp_path, base)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("batch", range(BATCHES))
+@pytest.mark.parametrize("kind", KINDS)
+def test_damaged_files_for_long(kind: str, batch: int, tmp_path: Path, base: Path) -> None:
+    for seed in range(batch * LONG_SOAK // BATCHES, (batch + 1) * LONG_SOAK // BATCHES):
+        damage(kind, seed, tmp_path, base)
 
 
 def test_a_packet_of_every_length(tmp_path: Path) -> None:
