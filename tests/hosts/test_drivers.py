@@ -101,7 +101,7 @@ def test_a_bare_transport_carries_no_records() -> None:
         NONE.wrap(b"record", True)
 
 
-@pytest.mark.parametrize("binding", BINDINGS.values(), ids=str)
+@pytest.mark.parametrize("binding", BINDINGS.values(), ids=lambda binding: binding.name)
 def test_a_binding_gives_back_what_it_carries(binding: Binding) -> None:
     for is_secured in (False, True) if binding is not NONE else (False,):
         carried = binding.unwrap(binding.wrap(b"\x12\x84\0\0", is_secured))
