@@ -16,7 +16,9 @@ from pytio.crypto import Secret
 from pytio.errors import CaptureError
 from pytio.spdm.messages.key_exchange import FinishRsp, KeyExchange
 from pytio.spdm.messages.psk import PskExchange
+from tests.capture.peers import Peers, Terms
 from tests.capture.recorded import RECORDED, frames, log, opened, path, records
+from tests.capture.routes import Mctp, write
 
 KEY, SECRET = "aa" * 32, "5ec2e7" * 8
 
@@ -210,6 +212,51 @@ def test_two_connections_and_six_sessions_in_any_order(way: str, tmp_path: Path)
     wanted = [plain(records(name)[number - 1]) for name, number in order]
     assert [plain(record) for record in trace] == wanted
     assert all(record.is_decrypted is not False for record in trace)
+
+
+def talking(ends: tuple[int, int], secrets: list[bytes], seed: int) -> Peers:
+    """Return peers that hold three sessions at once, whose records take turns."""
+    peers = Peers(Terms(), Mctp(requester=ends[0], responder=ends[1]), seed)
+    peers.connect()
+    peers.authenticate()
+    sessions = [peers.key_exchange(secret, (at, at)).finish() for at, secret in enumerate(secrets[:2], start=1)]
+    sessions.append(peers.psk_exchange(secrets[2], (3, 3)).finish())
+    for session in (*sessions, *sessions[::-1], *sessions):
+        session.beat(peers.random.randint(1, 3))
+    sessions[0].update("request", "response")
+    sessions[1].update("request")
+    for session in sessions[::-1]:
+        session.beat()
+    for session in sessions:
+        session.end()
+    return peers
+
+
+@pytest.mark.parametrize("way", ["log", "lists"])
+@pytest.mark.parametrize("seed", range(4))
+def test_two_connections_with_three_sessions_each_at_once(way: str, seed: int, tmp_path: Path) -> None:
+    """Six sessions are open at the same time, in two connections whose packets are mixed, and ids that are the same."""
+    dice = random.Random(seed)
+    secrets = [dice.randbytes(48) for _ in range(6)]
+    both = [talking((8, 9), secrets[:3], seed), talking((10, 11), secrets[3:], seed + 100)]
+    left, mixed = [[*peers.route.frames] for peers in both], list[bytes]()
+    while any(left):
+        mixed.append(dice.choice([frames for frames in left if frames]).pop(0))
+    file = write(tmp_path / "file.pcap", mixed, both[0].route.link_type)
+    exchanged, shared = [*secrets[:2], *secrets[3:5]], [secrets[2], secrets[5]]
+    dice.shuffle(exchanged)
+    dice.shuffle(shared)
+    trace = open_capture(file, dhe_secret=exchanged, psk=shared)
+    if way == "log":
+        entries = [*trace.key_log()]
+        assert {entry.secret.reveal() for entry in entries} == {*secrets}
+        dice.shuffle(entries)
+        trace = open_capture(file, secrets=KeyLog(entries))
+    found = [*trace]
+    assert [record.number for record in found if record.problems or record.is_decrypted is False] == []
+    assert sum(record.is_decrypted is True for record in found) > 100
+    assert all(exchange.is_answered for exchange in trace.exchanges())
+    assert len(trace.ladder().bands) == 6
 
 
 def test_lines_that_cannot_be_read_inside_a_capture_are_a_note(tmp_path: Path) -> None:

@@ -161,6 +161,13 @@ def test_the_card_of_a_message_has_its_fields_and_says_what_it_answers() -> None
     ]
 
 
+def test_a_notebook_shows_a_record_by_its_layers() -> None:
+    html = records(FULL)[78]._repr_html_()
+    for said in ("record 79, pci-doe, request", "tdisp LOCK_INTERFACE_REQUEST (0x83)", "<u>flags</u>", "0000:be:1d.7"):
+        assert said in html
+    assert html.isascii()
+
+
 # --- forms ---------------------------------------------------------------------------------------------------------
 
 
@@ -206,6 +213,7 @@ def test_no_secret_shows(name: str) -> None:
     hidden |= {entry.secret.reveal().hex() for entry in opened(name).key_log()}
     found = ladder(name)
     told = (found.to_text(width=500) + found.to_svg() + found.to_html()).lower()
+    told += "".join(rung.record._repr_html_() for rung in found.rungs).lower()
     assert [secret for secret in hidden if secret[:16] in told] == [], "not even their first bytes"
 
 
@@ -235,7 +243,7 @@ def test_hostile_names_are_text_and_nothing_else(tmp_path: Path) -> None:
         assert "<img" not in told
         assert "&lt;script&gt;" in told
     assert text.isascii() or "\x1b" not in text
-    for told in (html, svg, text, *(rung.record.show() for rung in found.rungs)):
+    for told in (html, svg, text, *(rung.record.show() + rung.record._repr_html_() for rung in found.rungs)):
         assert not [sign for sign in told if not sign.isprintable() and sign != "\n"]
 
 

@@ -7,12 +7,11 @@ file of it needs no word about its encoding.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
 from pytio.capture.ladder import Ladder, Rung
-from pytio.capture.ladder_svg import HEAD_HEIGHT, RUNG_HEIGHT, escaped, head, rungs, size_of
-from pytio.capture.record_card import card_sections
+from pytio.capture.ladder_svg import HEAD_HEIGHT, RUNG_HEIGHT, head, rungs, size_of
+from pytio.capture.record_card import card_html
 
 __all__ = ("MOST_RUNGS", "ladder_html")
 
@@ -69,13 +68,5 @@ def _hit(at: int, rung: Rung, count: int) -> str:
     """Return the area of a rung, with its card below it, or above it where there is more room."""
     room_below, room_above = (count - at - 1) * RUNG_HEIGHT, at * RUNG_HEIGHT
     above = " pytio-above" if room_below < min(_CARD_HEIGHT, room_above) else ""
-    card = "".join(_section(*section) for section in card_sections(rung.record, rung.relations))
+    card = card_html(rung.record, rung.relations)
     return f'<div class="pytio-hit{above}" style="top:{at * RUNG_HEIGHT}px"><div class="pytio-card">{card}</div></div>'
-
-
-def _section(heading: str, rows: Sequence[tuple[str, str]]) -> str:
-    lines = (
-        f"<i><u>{escaped(name)}</u><code>{escaped(value)}</code></i>" if name else f"<i>{escaped(value)}</i>"
-        for name, value in rows
-    )
-    return f"<b>{escaped(heading)}</b>{''.join(lines)}"

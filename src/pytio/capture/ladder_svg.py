@@ -6,15 +6,14 @@ plain ASCII. Every text is escaped; names that a capture file brings along may s
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterator
 from typing import Final
 
 from pytio.capture.ladder import Band, Ladder, Rung
 from pytio.capture.record_card import card_text
-from pytio.capture.render import printable
+from pytio.capture.render import escaped
 
-__all__ = ("HEAD_HEIGHT", "RUNG_HEIGHT", "escaped", "head", "ladder_svg", "rungs", "size_of")
+__all__ = ("HEAD_HEIGHT", "RUNG_HEIGHT", "head", "ladder_svg", "rungs", "size_of")
 
 RUNG_HEIGHT: Final = 26
 """Pixels from one rung to the next."""
@@ -48,11 +47,6 @@ _SESSIONS: Final = ("#0f766e", "#4f46e5", "#b45309", "#be185d", "#0369a1", "#4d7
 """Colours of sessions, in turn."""
 _SANS: Final = "font-family:ui-sans-serif,system-ui,'Segoe UI',Roboto,'Liberation Sans',Arial,sans-serif"
 _MONO: Final = "font-family:ui-monospace,Consolas,'Liberation Mono',Menlo,monospace"
-
-
-def escaped(text: str) -> str:
-    """Return text for HTML and XML: markup loses its meaning, and what does not print is spelled out."""
-    return html.escape(printable(text))
 
 
 def ladder_svg(ladder: Ladder) -> str:

@@ -7,10 +7,10 @@ from itertools import zip_longest
 from typing import Any, Final
 
 from pytio.capture.records import Layer, Record
-from pytio.capture.render import has_own_text
+from pytio.capture.render import escaped, has_own_text
 from pytio.wire import WireStruct
 
-__all__ = ("Section", "card_sections", "card_text")
+__all__ = ("Section", "card_html", "card_sections", "card_text", "record_html")
 
 Section = tuple[str, tuple[tuple[str, str], ...]]
 """A heading, and the names and values below it."""
@@ -22,6 +22,14 @@ _WRAPPED: Final = frozenset({"idekm", "tdisp"})
 _MOST_BYTES: Final = 16
 _MOST_ROWS: Final = 14
 _MOST_ELEMENTS: Final = 4
+
+
+_STYLE: Final = """
+.pytio-record { font: 12px/1.5 ui-sans-serif, system-ui, "Segoe UI", Roboto, "Liberation Sans", Arial, sans-serif }
+.pytio-record b { display: block; margin-top: 4px }
+.pytio-record i { display: block; font-style: normal; padding-left: 14px }
+.pytio-record u { text-decoration: none; opacity: .65; margin-right: 8px }
+"""
 
 
 def card_sections(record: Record, relations: Sequence[str] = ()) -> Iterator[Section]:
@@ -48,6 +56,24 @@ def card_text(record: Record, relations: Sequence[str] = ()) -> str:
         lines.append(heading)
         lines += [f"    {name}: {value}" if name else f"    {value}" for name, value in rows]
     return "\n".join(lines)
+
+
+def card_html(record: Record, relations: Sequence[str] = ()) -> str:
+    """Return the same as HTML of elements without attributes, escaped; how they look is decided around them."""
+    return "".join(
+        f"<b>{escaped(heading)}</b>"
+        + "".join(
+            f"<i><u>{escaped(name)}</u><code>{escaped(value)}</code></i>" if name else f"<i>{escaped(value)}</i>"
+            for name, value in rows
+        )
+        for heading, rows in card_sections(record, relations)
+    )
+
+
+def record_html(record: Record) -> str:
+    """Return a record by itself, as a notebook shows it; plain ASCII."""
+    shown = f'<div class="pytio-record"><style>{_STYLE}</style>{card_html(record)}</div>'
+    return shown.encode("ascii", "xmlcharrefreplace").decode()
 
 
 def _heading(record: Record) -> str:

@@ -188,6 +188,11 @@ class Record:
 
         return record_tree(self)
 
+    def _repr_html_(self) -> str:
+        from pytio.capture.record_card import record_html  # noqa: PLC0415  rendering needs records
+
+        return record_html(self)
+
     def to_dict(self) -> dict[str, Any]:
         """Return the record as plain data, as the JSON contract lays it out."""
         return {

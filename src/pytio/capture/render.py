@@ -6,6 +6,7 @@ Plain ASCII; colour is an ANSI style around a part of a line, and the caller dec
 
 from __future__ import annotations
 
+import html
 from collections.abc import Iterator, Sequence
 from enum import Enum, IntEnum
 from typing import Any, Final
@@ -18,6 +19,7 @@ __all__ = (
     "Style",
     "annotated_hex",
     "brief_fields",
+    "escaped",
     "has_own_text",
     "hex_rows",
     "printable",
@@ -52,6 +54,11 @@ class Style(Enum):
 def printable(text: str) -> str:
     """Return text with everything that does not print, such as an escape sequence, spelled out."""
     return "".join(letter if letter.isprintable() else f"\\x{ord(letter):02x}" for letter in text)
+
+
+def escaped(text: str) -> str:
+    """Return text for HTML and XML: markup loses its meaning, and what does not print is spelled out."""
+    return html.escape(printable(text))
 
 
 def styled(text: str, style: Style | None, *, colour: bool) -> str:
