@@ -6,12 +6,12 @@ import random
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+import attrs
 import pytest
 
 from pytio.capture import Ladder, LinkType, PcapngWriter, Record, open_capture
 from pytio.capture.keylog import KeyLog
-from pytio.capture.ladder import Band, Lanes
-from pytio.capture.ladder_html import MOST_RUNGS
+from pytio.capture.ladder import MOST_RUNGS, Band, Lanes
 from tests.capture.network import Talk, linked, platform
 from tests.capture.recorded import RECORDED, opened, path, records
 from tests.capture.test_keylog import interleaved
@@ -197,11 +197,30 @@ def test_nothing_to_show() -> None:
     assert 'class="pytio-hit' not in empty.to_html()
 
 
-def test_a_long_trace_is_cut_in_html() -> None:
+def test_a_long_trace_is_cut_where_it_is_shown() -> None:
     found = Ladder([*records("s02-mctp10-rsa3072-onebyone")] * 4)
-    html = found.to_html()
-    assert html.count('class="pytio-hit') == MOST_RUNGS
-    assert f"{546 * 4 - MOST_RUNGS} more records are not shown" in html
+    html, text = found.to_html(), repr(found).splitlines()
+    assert html.count('class="pytio-hit') == MOST_RUNGS == len(text) - 2
+    hidden = f"{546 * 4 - MOST_RUNGS} more records are not shown"
+    assert hidden in html
+    assert text[-1] == hidden
+    assert len(found.to_text(width=80).splitlines()) == 546 * 4 + 1
+
+
+def test_many_sessions_at_once_are_drawn_in_time() -> None:
+    """A record without its key may claim any session; ten thousand of them are no reason to wait."""
+    closed = [record for record in open_capture(path("s08-doe12-psk-only")) if record.session_id is not None]
+    layers = [
+        tuple(
+            attrs.evolve(layer, facts={**layer.facts, "session_id": number}) if layer.name == "secured" else layer
+            for layer in closed[0].layers
+        )
+        for number in range(10_000)
+    ]
+    claims = [attrs.evolve(closed[0], number=at + 1, layers=claim) for at, claim in enumerate(layers + layers[::-1])]
+    found = Ladder(claims)
+    assert sorted(band.depth for band in found.bands) == list(range(10_000))
+    assert len(drawn(found.first(100))) == 100
 
 
 # --- what may not be in it -----------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable, Sequence
+from heapq import heappop, heappush
 from typing import Any, Final
 
 import attrs
@@ -22,7 +23,10 @@ from pytio.spdm.messages.key_exchange import KeyExchange, KeyExchangeRsp
 from pytio.spdm.messages.psk import PskExchange, PskExchangeRsp
 from pytio.spdm.secured import session_id
 
-__all__ = ("Band", "Ladder", "Lanes", "Rung")
+__all__ = ("MOST_RUNGS", "Band", "Ladder", "Lanes", "Rung")
+
+MOST_RUNGS: Final = 2000
+"""How many records are shown at once; more would make a page that no browser scrolls."""
 
 _WIDEST_TEXT: Final = 160
 _ROLES: Final = ("requester", "responder")
@@ -159,8 +163,11 @@ class Ladder:
         return ladder_html(self)
 
     def __repr__(self) -> str:
-        """Return the text, as a data frame does."""
-        return self.to_text()
+        """Return the text, as a data frame does; of a long ladder the beginning."""
+        hidden = len(self.rungs) - MOST_RUNGS
+        if hidden <= 0:
+            return self.to_text()
+        return f"{self.first(MOST_RUNGS).to_text()}\n{hidden} more records are not shown"
 
     def _repr_html_(self) -> str:
         return self.to_html()
@@ -241,14 +248,15 @@ class _Bands:
             del self._open[lanes, number]
 
     def _nest(self) -> None:
-        """Give sessions that overlap different depths."""
-        for number, band in enumerate(self.found):
-            around = {
-                other.depth
-                for other in self.found[:number]
-                if other.lanes == band.lanes and other.last >= band.first and band.last >= other.first
-            }
-            band.depth = next(depth for depth in range(number + 1) if depth not in around)
+        """Give sessions that overlap different depths, each the least that is free."""
+        running: dict[int, list[tuple[int, int]]] = {}  # by their lanes: last rung and depth
+        free: dict[int, list[int]] = {}
+        for band in sorted(self.found, key=lambda band: band.first):
+            ends, depths = running.setdefault(band.lanes, []), free.setdefault(band.lanes, [])
+            while ends and ends[0][0] < band.first:
+                heappush(depths, heappop(ends)[1])
+            band.depth = heappop(depths) if depths else len(ends)
+            heappush(ends, (band.last, band.depth))
 
 
 def _starts(exchanges: Iterable[Exchange], at: dict[int, int]) -> dict[int, list[tuple[int, int]]]:

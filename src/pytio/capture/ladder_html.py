@@ -9,14 +9,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from pytio.capture.ladder import Ladder, Rung
+from pytio.capture.ladder import MOST_RUNGS, Ladder, Rung
 from pytio.capture.ladder_svg import HEAD_HEIGHT, RUNG_HEIGHT, head, rungs, size_of
 from pytio.capture.record_card import card_html
 
-__all__ = ("MOST_RUNGS", "ladder_html")
+__all__ = ("ladder_html",)
 
-MOST_RUNGS: Final = 2000
-"""How many records are shown at once; more would make a page that no browser scrolls."""
 _CARD_HEIGHT: Final = 340  # of the highest card, about
 
 _STYLE: Final = """

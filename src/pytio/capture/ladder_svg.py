@@ -32,6 +32,7 @@ _ARROW_Y: Final = 18
 _INDENT: Final = 12  # of a text from its lane
 _LOCK: Final = 14  # pixels before the name of a message in a session
 _NEST: Final = 7  # of a session inside another one
+_DEEPEST: Final = 12
 _LETTER: Final = 7.7  # pixels of an average letter of a name, in the widest of the fonts
 _SMALL_LETTER: Final = 6.1  # pixels of a letter of the fixed-width font
 _BAND_LABEL: Final = 100  # pixels of the label of a session
@@ -154,7 +155,7 @@ def _lines(text: str) -> str:
 
 def _band(ladder: Ladder, band: Band, colour: str) -> Iterator[str]:
     left, right = _lanes_at(ladder, band.lanes)
-    inset = band.depth * _NEST
+    inset = min(band.depth, _DEEPEST) * _NEST
     y, height = band.first * RUNG_HEIGHT + 1, (band.last - band.first + 1) * RUNG_HEIGHT - 2
     yield (
         f'<rect class="session" x="{left + inset}" y="{y}" width="{right - left - 2 * inset}" height="{height}" rx="5"'

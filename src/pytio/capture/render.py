@@ -81,7 +81,7 @@ def summary_line(record: Record, *, colour: bool = False) -> str:
     parts.extend(said_by(record))
     if record.problems:
         problem = record.problems[0]
-        parts.append(styled(f"!! offset {problem.offset}: {problem.reason}", Style.PROBLEM, colour=colour))
+        parts.append(styled(f"!! offset {problem.offset}: {printable(problem.reason)}", Style.PROBLEM, colour=colour))
     parts += [_check_mark(check, colour=colour) for check in record.checks]
     return " ".join(part for part in parts if part)
 
