@@ -33,6 +33,8 @@ COMMANDS: Final = {
     "decode": "decode and decrypt a capture, or one message from hex text",
     "demo": "decode a real bring-up that comes with pytio",
     "ide": "show an IDE key in every byte order",
+    "respond": "serve a device with SPDM, IDE_KM and TDISP on the socket protocol of DMTF's emulators",
+    "spdm": "run an SPDM requester, print what was negotiated, verified, measured",
 }
 """Sub-commands and what each does; the module of the same name has ``add_arguments`` and ``run``."""
 

@@ -30,6 +30,7 @@ __all__ = (
     "OID_SPDM_EXTENSION",
     "Certificate",
     "parse_certificates",
+    "parse_pem_certificates",
 )
 
 OID_SPDM: Final = "1.3.6.1.4.1.412.274"
@@ -221,6 +222,15 @@ class Certificate:
     def __repr__(self) -> str:
         """Name subject and issuer."""
         return f"<Certificate of {self.subject} by {self.issuer}>"
+
+
+def parse_pem_certificates(data: bytes) -> tuple[Certificate, ...]:
+    """Return the certificates of a PEM file, in their order. Raises DecodeError if it holds none."""
+    try:
+        found = x509.load_pem_x509_certificates(data)
+    except ValueError as error:
+        raise DecodeError(f"no PEM certificates: {error}", data[:0]) from error
+    return tuple(Certificate(one.public_bytes(Encoding.DER)) for one in found)
 
 
 def parse_certificates(data: bytes) -> tuple[Certificate, ...]:

@@ -38,7 +38,11 @@ SecretSource: TypeAlias = Callable[[], Iterable[KeyLogEntry]]
 
 
 class Tap:
-    """Writes what goes by, in both directions. Nothing of the file is buffered here: what is written is of use."""
+    """Writes what goes by, in both directions.
+
+    A unit is written when the next one goes by, or with `flush`: what an engine makes of a unit, such as the secrets of
+    a session, belongs before it. What has been written is of use when a program dies.
+    """
 
     def __init__(
         self,
@@ -49,7 +53,7 @@ class Tap:
         secrets: SecretSource = tuple,
         clock_ns: ClockNs = time.time_ns,
     ) -> None:
-        """Begin the file. ``name`` is the interface's, ``secrets`` are written as soon as there are any."""
+        """Begin the file. ``name`` is the interface's; ``secrets`` says, unit by unit, which there are by now."""
         self._writer = PcapngWriter(stream)
         self._secrets = secrets
         self._known = KeyLog()
@@ -58,29 +62,36 @@ class Tap:
         self._writer.add_interface(link_type, name)
         self._packets = _Connection(binding) if link_type == LinkType.RAW else None
         self._is_mctp = link_type == LinkType.MCTP
+        self._pending: tuple[bytes, bool, int] | None = None
         for packet in self._packets.open() if self._packets is not None else ():
-            self._write(packet)
+            self._writer.write_packet(packet, time_ns=clock_ns())
 
     def note(self, unit: bytes, *, is_request: bool) -> None:
-        """Write a unit, and the secrets that have become known since the last one before it."""
+        """Take note of a unit, and write the one before it."""
+        self.flush()
+        self._pending = unit, is_request, self._clock_ns()
+
+    def flush(self) -> None:
+        """Write the secrets that have become known, and the unit that waits."""
         self._write_secrets()
+        if self._pending is None:
+            return
+        unit, is_request, time_ns = self._pending
+        self._pending = None
+        for packet in self._packets_of(unit, is_request=is_request):
+            self._writer.write_packet(packet, time_ns=time_ns)
+
+    def _packets_of(self, unit: bytes, *, is_request: bool) -> Iterable[bytes]:
         if self._packets is not None:
-            for packet in self._packets.say(unit, is_request=is_request):
-                self._write(packet)
-        elif self._is_mctp:
-            self._write(MctpPacket.wrap(MctpMessage.parse(unit)).build())
-        else:
-            self._write(unit)
+            return self._packets.say(unit, is_request=is_request)
+        return [MctpPacket.wrap(MctpMessage.parse(unit)).build() if self._is_mctp else unit]
 
     def _write_secrets(self) -> None:
-        fresh = KeyLog(self._secrets())
-        before = len(self._known)
-        self._known.extend(fresh)
-        if len(self._known) > before:
-            self._writer.write_secrets(SECRETS_TYPE, fresh.build())
-
-    def _write(self, packet: bytes) -> None:
-        self._writer.write_packet(packet, time_ns=self._clock_ns())
+        known = {(entry.kind, entry.key) for entry in self._known}
+        fresh = [entry for entry in self._secrets() if (entry.kind, entry.key) not in known]
+        if fresh:
+            self._known.extend(fresh)
+            self._writer.write_secrets(SECRETS_TYPE, KeyLog(fresh).build())
 
 
 class _Connection:
@@ -143,7 +154,8 @@ class TappedTransport:
         return unit
 
     def close(self) -> None:
-        """Close the transport; the file is its owner's to close."""
+        """Write what waits, and close the transport; the file is its owner's to close."""
+        self._tap.flush()
         self._transport.close()
 
     def __enter__(self) -> Self:

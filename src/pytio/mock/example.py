@@ -18,11 +18,15 @@ from pytio.mock.ide_port import KeyedPort
 from pytio.mock.tdi import MockTdi
 from pytio.spdm import algorithms
 from pytio.spdm.algorithms import BaseAsymAlgo, PqcAsymAlgo
+from pytio.spdm.capabilities import ResponderCapabilities
 from pytio.spdm.codes import MeasurementValueType
 from pytio.spdm.configuration import KeyPair, Measurement, Slot
 
 __all__ = (
+    "EXAMPLE_CAPABILITIES",
     "EXAMPLE_FUNCTION",
+    "EXAMPLE_HEARTBEAT_S",
+    "EXAMPLE_KEYS",
     "EXAMPLE_MEASUREMENTS",
     "EXAMPLE_PSK",
     "EXAMPLE_PSK_HINT",
@@ -36,6 +40,19 @@ EXAMPLE_PSK_HINT: Final = b"TestPskHint\0"
 """The hint of the example's pre-shared key, with its terminating zero: the emulator's."""
 EXAMPLE_PSK: Final = Secret(b"TestPskData\0")
 """The example's pre-shared key, which everybody knows: the emulator's."""
+EXAMPLE_KEYS: Final = {EXAMPLE_PSK_HINT: EXAMPLE_PSK, b"": EXAMPLE_PSK}
+"""The example's pre-shared keys by hint; an empty hint also selects it."""
+EXAMPLE_CAPABILITIES: Final = (
+    spdm.ResponderConfig().capabilities
+    | ResponderCapabilities.HANDSHAKE_IN_THE_CLEAR_CAP
+    | ResponderCapabilities.PSK_CAP_WITH_CONTEXT
+    | ResponderCapabilities.MUT_AUTH_CAP
+    | ResponderCapabilities.MEL_CAP
+    | ResponderCapabilities.EP_INFO_CAP_SIG
+)
+"""What the example can: all that its configuration has data for."""
+EXAMPLE_HEARTBEAT_S: Final = 240
+"""The heartbeat period of the example's sessions."""
 EXAMPLE_MEASUREMENTS: Final = (
     Measurement(1, MeasurementValueType.IMMUTABLE_ROM, b"boot ROM", is_in_tcb=True),
     Measurement(2, MeasurementValueType.MUTABLE_FIRMWARE, b"firmware", is_in_tcb=True),
@@ -71,7 +88,9 @@ def example_config(
             for number, (slot, identity) in enumerate(identities.items(), start=1)
         },
         "measurements": EXAMPLE_MEASUREMENTS,
-        "pre_shared_keys": {EXAMPLE_PSK_HINT: EXAMPLE_PSK, b"": EXAMPLE_PSK},
+        "pre_shared_keys": EXAMPLE_KEYS,
+        "capabilities": EXAMPLE_CAPABILITIES,
+        "heartbeat_period_s": EXAMPLE_HEARTBEAT_S,
     }
     return spdm.ResponderConfig(**(settings | changes))
 
