@@ -23,6 +23,9 @@ extensions = cythonize(
         extension("scan"),
         extension("openers", ("crypto",)),  # OpenSSL's libcrypto
         extension("records"),
+        extension("units"),
+        extension("libcrypto", ("crypto",)),
+        extension("ipsec_mb", ("IPSec_MB",)),  # Intel's multi-buffer library, on x86-64
     ],
     build_dir="build/cython",  # generated C stays out of the source tree
     compiler_directives={"language_level": 3},

@@ -13,6 +13,8 @@ from pytio.ide import AerBit, Event, IdeError, StreamState, Tlp
 from pytio.ids import Direction, SubStream
 from tests.ide.links import ENDPOINT_ID, ROOT_PORT_ID, STREAM, deliver, drain, errors, link, received
 
+pytestmark = pytest.mark.usefixtures("on_provider")
+
 WRITE = ide.memory_write(0x12_3456_7000, bytes(range(16)), requester_id=ENDPOINT_ID)
 READ = ide.memory_read(0x12_3456_7000, 4, requester_id=ENDPOINT_ID, tag=7)
 OTHER_READ = ide.memory_read(0, 4, requester_id=ROOT_PORT_ID)

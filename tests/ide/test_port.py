@@ -14,6 +14,8 @@ from pytio.ide.transmitter import ide_message
 from pytio.ids import Direction
 from tests.ide.links import ENDPOINT_ID, ROOT_PORT_ID, SUB_STREAMS, configs, deliver, drain, errors, received, slots
 
+pytestmark = pytest.mark.usefixtures("on_provider")
+
 WRITE = ide.memory_write(0x1000, bytes(8), requester_id=ROOT_PORT_ID)
 
 

@@ -27,6 +27,8 @@ from tests.ide.links import (
     slots,
 )
 
+pytestmark = pytest.mark.usefixtures("on_provider")
+
 KEY = bytes.fromhex("df254152056e02e0ef8b7feb9739d4d96a4eb80103241df7cd5e24b49ccd2720")
 WRITE = Tlp.parse(bytes.fromhex("60000004 010005ff 00000012 34567000") + bytes(range(16)))
 READ = Tlp.parse(bytes.fromhex("20000001 0100060f 00000012 34567000"))

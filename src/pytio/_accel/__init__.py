@@ -1,8 +1,9 @@
 """Hot loops, compiled where the installation could compile them, in plain Python elsewhere; `IS_COMPILED` says which.
 
-``PYTIO_PURE=1`` in the environment selects plain Python. This is the one place below the hosts that reads the
-environment: the choice has to fall before the first import of a function, and both choices behave the same. Scanners
-need a C compiler, what opens records needs OpenSSL's headers, too; each is chosen for itself.
+``PYTIO_PURE=1`` in the environment selects plain Python, and ``PYTIO_IDE_PROVIDER`` names who does the cryptography of
+IDE (`pytio.ide.unit_keys` chooses). This is the one place below the hosts that reads the environment: the choice has to
+fall before the first import of a function, and both choices behave the same. Scanners need a C compiler, what opens
+records needs OpenSSL's headers, too; each is chosen for itself.
 """
 
 from __future__ import annotations
@@ -20,17 +21,23 @@ if TYPE_CHECKING:
 __all__ = (
     "BIG",
     "IS_COMPILED",
+    "IS_PURE_WANTED",
     "LITTLE",
     "PURE",
     "AnyRecordOpener",
     "AnySessionOpener",
     "Twins",
+    "WANTED_IDE_PROVIDER",
     "chosen",
     "compiled",
     "index_pcap",
     "provider",
 )
 
+IS_PURE_WANTED = os.environ.get("PYTIO_PURE", "") not in {"", "0"}
+"""Whether the environment selects plain Python."""
+WANTED_IDE_PROVIDER = os.environ.get("PYTIO_IDE_PROVIDER", "")
+"""The provider of IDE's cryptography that the environment asks for; empty for the first that works."""
 IS_COMPILED = False
 """Whether the scanners here are the compiled twins."""
 
@@ -85,7 +92,7 @@ def compiled() -> Twins:
     return Twins(scan, openers, records)
 
 
-if os.environ.get("PYTIO_PURE", "") in {"", "0"}:
+if not IS_PURE_WANTED:
     chosen = compiled()
     IS_COMPILED = chosen is not PURE
     index_pcap = chosen.scan.index_pcap

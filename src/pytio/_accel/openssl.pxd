@@ -11,6 +11,8 @@ cdef extern from "openssl/evp.h" nogil:
     ctypedef struct ENGINE:
         pass
     enum:
+        EVP_CTRL_AEAD_GET_TAG
+        EVP_CTRL_AEAD_SET_IVLEN
         EVP_CTRL_AEAD_SET_TAG
     const EVP_CIPHER* EVP_get_cipherbyname(const char* name)
     int EVP_CIPHER_key_length(const EVP_CIPHER* cipher)
@@ -18,6 +20,10 @@ cdef extern from "openssl/evp.h" nogil:
     EVP_CIPHER_CTX* EVP_CIPHER_CTX_new()
     void EVP_CIPHER_CTX_free(EVP_CIPHER_CTX* context)
     int EVP_CIPHER_CTX_ctrl(EVP_CIPHER_CTX* context, int what, int number, void* data)
+    int EVP_EncryptInit_ex(EVP_CIPHER_CTX* context, const EVP_CIPHER* cipher, ENGINE* engine,
+                           const uint8_t* key, const uint8_t* iv)
+    int EVP_EncryptUpdate(EVP_CIPHER_CTX* context, uint8_t* out, int* out_size, const uint8_t* data, int size)
+    int EVP_EncryptFinal_ex(EVP_CIPHER_CTX* context, uint8_t* out, int* out_size)
     int EVP_DecryptInit_ex(EVP_CIPHER_CTX* context, const EVP_CIPHER* cipher, ENGINE* engine,
                            const uint8_t* key, const uint8_t* iv)
     int EVP_DecryptUpdate(EVP_CIPHER_CTX* context, uint8_t* out, int* out_size, const uint8_t* data, int size)
@@ -25,4 +31,7 @@ cdef extern from "openssl/evp.h" nogil:
 
 
 cdef extern from "openssl/crypto.h" nogil:
+    enum:
+        OPENSSL_VERSION
+    const char* OpenSSL_version(int what)
     void OPENSSL_cleanse(void* data, size_t size)

@@ -7,7 +7,7 @@ cannot wipe a key out of memory: `UnitKey.close` lets go of it, and the compiled
 from __future__ import annotations
 
 from hmac import compare_digest
-from typing import Final, Protocol
+from typing import Final, NoReturn, Protocol
 
 from pytio.errors import VerificationError
 
@@ -96,6 +96,10 @@ class UnitKey:
         if not 0 <= invocation <= LAST_INVOCATION:
             raise ValueError(f"invocation {invocation} does not fit in 64 bits")
         return self._fixed + invocation.to_bytes(_INVOCATION_BYTES, "big")
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be pickled."""
+        raise TypeError("a key is not pickled")
 
     def __repr__(self) -> str:
         """Say whether it is closed, and nothing of the key."""

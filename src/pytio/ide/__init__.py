@@ -108,10 +108,6 @@ from pytio.ide.prefix import (
     PasidPrefix,
     TlpPrefix,
 )
-from pytio.ide.providers import (
-    UnitKey,
-    new_key,
-)
 from pytio.ide.state import (
     EFFECTS,
     TRANSITIONS,
@@ -125,6 +121,14 @@ from pytio.ide.stream import (
 from pytio.ide.tlp import (
     Tlp,
 )
+from pytio.ide.unit_keys import (
+    PROVIDERS,
+    Provider,
+    UnitKey,
+    new_key,
+    provider,
+    providers,
+)
 
 __all__ = (
     "ASSUMPTIONS",
@@ -137,6 +141,7 @@ __all__ = (
     "MAC_BYTES",
     "PCRC_BYTES",
     "SELECTIVE_TYPES",
+    "PROVIDERS",
     "TRANSITIONS",
     "AddressRange",
     "AddressType",
@@ -185,6 +190,7 @@ __all__ = (
     "PortRole",
     "PrefixType",
     "ReceivedCounters",
+    "Provider",
     "RidRange",
     "SentCounters",
     "Severity",
@@ -210,6 +216,8 @@ __all__ = (
     "memory_read",
     "memory_write",
     "new_key",
+    "provider",
+    "providers",
     "pcrc_of",
     "sub_stream_of",
     "text_of",

@@ -12,7 +12,7 @@ import attrs
 from pytio.crypto.secret import KeyMaterial, octets_of
 from pytio.ide.codes import INITIAL_INVOCATION, KEY_BYTES
 from pytio.ide.framing import FIXED_PARTS
-from pytio.ide.providers import UnitKey, new_key
+from pytio.ide.unit_keys import UnitKey, new_key
 from pytio.ids import Direction, KeySlot, SubStream
 
 __all__ = ("KEY_SETS", "SUB_STREAMS", "HeldKey", "KeyTable")
