@@ -84,6 +84,7 @@ class Checker:
                 algorithm=algorithms.signature_algorithm(base or pqc),
                 key=chains.key(slot, hash_algorithm),
                 chain=chains.portions(slot),
+                background=Background(vca=self._conversation.transcript.vca),
             )
             if proof.key is None:
                 whose = f"of the {_SIDES[by_requester]}'s slot {slot}"

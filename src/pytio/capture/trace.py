@@ -33,6 +33,8 @@ from pytio.crypto import KeyMaterial
 if TYPE_CHECKING:
     import pandas as pd
 
+    from pytio.evidence import Evidence
+
 __all__ = ("Trace", "open_capture")
 
 _SPDM: Final = "SPDM_"
@@ -109,8 +111,8 @@ class Trace:
     def _reading(self) -> _Reading:
         return _Reading(SecretStore(psk=self._psk, dhe=self._dhe, kem=self._kem), self._given)
 
-    def _read(self, reading: _Reading) -> Iterator[Record]:
-        dissector = Dissector(reading.store, verify=self._verify)
+    def _read(self, reading: _Reading, *, verify: bool | None = None) -> Iterator[Record]:
+        dissector = Dissector(reading.store, verify=self._verify if verify is None else verify)
         with self.path.open("rb") as stream:
             frames = read_frames(stream, on_secrets=reading.take, link_type=self._link_type)
             for frame in message_frames(frames, port=self._port):
@@ -139,6 +141,16 @@ class Trace:
         Requests without an answer are there, too. Raises what iterating the trace raises.
         """
         return exchanges_of(self)
+
+    def evidence(self) -> tuple[Evidence, ...]:
+        """Return what the device has signed of itself: one `Evidence` for each signed MEASUREMENTS, in order.
+
+        Each has the certificate chain as it was read before, and the TDI reports of its connection. Nothing is judged
+        yet. Raises what iterating the trace raises.
+        """
+        from pytio.capture.collect import evidence_of  # noqa: PLC0415  few need evidence, which needs certificates
+
+        return tuple(evidence_of(self._read(self._reading(), verify=True), self.path.name))
 
     def ladder(self, start: int = 0, stop: int | None = None) -> Ladder:
         """Return a picture of the records, or of those from position ``start`` up to ``stop``, counted from 0.

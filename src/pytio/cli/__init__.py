@@ -32,6 +32,7 @@ class ExitCode(IntEnum):
 COMMANDS: Final = {
     "decode": "decode and decrypt a capture, or one message from hex text",
     "demo": "decode a real bring-up that comes with pytio",
+    "evidence": "take signed measurements out of a capture, or judge them",
     "ide": "show an IDE key in every byte order",
     "respond": "serve a device with SPDM, IDE_KM and TDISP on the socket protocol of DMTF's emulators",
     "spdm": "run an SPDM requester, print what was negotiated, verified, measured",

@@ -9,12 +9,12 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
 
-from pytio.capture import Record, Trace, open_capture
+from pytio.capture import Record, Trace
 from pytio.capture.render import annotated_hex, record_tree, summary_line
 from pytio.capture.vendor import protocol_of
 from pytio.cli import ExitCode
+from pytio.cli.capture_options import add_capture_options, open_given
 from pytio.cli.hextext import parse_hex_text
 from pytio.cli.one_message import LAYERS, decode_one
 from pytio.spdm.messages.vendor_defined import VendorDefinedRequest, VendorDefinedResponse
@@ -22,28 +22,11 @@ from pytio.wire import WireStruct
 
 __all__ = ("add_arguments", "print_trace", "run")
 
-_MOST_NUMBER: Final = 0xFFFF
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
     parser.add_argument("file", metavar="FILE", nargs="?", help="a capture; with --hex a text file, or - for stdin")
-    for option, what in (
-        ("--psk", "a pre-shared key"),
-        ("--dhe-secret", "a raw Diffie-Hellman secret"),
-        ("--kem-secret", "a secret of key encapsulation"),
-    ):
-        parser.add_argument(
-            option,
-            metavar="HEX",
-            type=_secret,
-            action="append",
-            default=[],
-            help=f"{what}; repeat it in the order in which sessions start",
-        )
-    parser.add_argument("--keylog", metavar="FILE", help="a key log, which says which session each secret is for")
-    parser.add_argument("--linktype", metavar="N", type=_number, help="what the packets are, whatever the file says")
-    parser.add_argument("--port", metavar="N", type=_number, help="the TCP port of SPDM; without it, framing tells")
+    add_capture_options(parser)
     parser.add_argument("--verify", action="store_true", help="check every signature and every HMAC")
     parser.add_argument("-v", "--verbose", action="store_true", help="every layer as a tree of fields")
     parser.add_argument("-x", "--hexdump", action="store_true", help="every layer as annotated hex")
@@ -57,24 +40,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="with --hex: a size that only the connection knows, such as digest=48",
     )
-
-
-def _secret(text: str) -> bytes:
-    try:
-        return bytes.fromhex(text)
-    except ValueError:  # whose text would show the secret
-        raise argparse.ArgumentTypeError("a secret is an even number of hex digits") from None
-
-
-def _number(text: str) -> int:
-    """Return a number that fits 16 bits, as link types and ports do."""
-    try:
-        number = int(text, 0)
-    except ValueError:
-        number = -1
-    if not 0 <= number <= _MOST_NUMBER:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to {_MOST_NUMBER}")
-    return number
 
 
 def _fact(text: str) -> tuple[str, int]:
@@ -92,16 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.file is None:
         print("pytio decode: FILE is needed", file=sys.stderr)
         return ExitCode.USAGE
-    trace = open_capture(
-        arguments.file,
-        psk=arguments.psk,
-        dhe_secret=arguments.dhe_secret,
-        kem_secret=arguments.kem_secret,
-        secrets=arguments.keylog,
-        link_type=arguments.linktype,
-        port=arguments.port,
-        verify=arguments.verify,
-    )
+    trace = open_given(arguments, verify=arguments.verify)
     return print_trace(trace, verbose=arguments.verbose, hexdump=arguments.hexdump, as_json=arguments.json)
 
 

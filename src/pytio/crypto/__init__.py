@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from pytio.crypto.provider import LibraryProvider, Provider, RecordedProvider, Recording, RecordingProvider
     from pytio.crypto.secret import KeyMaterial, Secret
     from pytio.crypto.signatures import SignatureParameters, SigningKey, byte_reversed
-    from pytio.crypto.x509 import Certificate, parse_certificates
+    from pytio.crypto.x509 import Certificate, parse_certificates, read_certificates
 
 __all__ = (
     "AEAD_NONCE_SIZE",
@@ -80,6 +80,7 @@ __all__ = (
     "load_exchange",
     "new_exchange",
     "parse_certificates",
+    "read_certificates",
     "verify_chain",
     "verify_hmac",
 )

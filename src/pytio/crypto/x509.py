@@ -31,6 +31,7 @@ __all__ = (
     "Certificate",
     "parse_certificates",
     "parse_pem_certificates",
+    "read_certificates",
 )
 
 OID_SPDM: Final = "1.3.6.1.4.1.412.274"
@@ -228,7 +229,7 @@ def parse_pem_certificates(data: bytes) -> tuple[Certificate, ...]:
     """Return the certificates of a PEM file, in their order. Raises DecodeError if it holds none."""
     try:
         found = x509.load_pem_x509_certificates(data)
-    except ValueError as error:
+    except _MALFORMED as error:
         raise DecodeError(f"no PEM certificates: {error}", data[:0]) from error
     return tuple(Certificate(one.public_bytes(Encoding.DER)) for one in found)
 
@@ -249,6 +250,15 @@ def parse_certificates(data: bytes) -> tuple[Certificate, ...]:
     return tuple(found)
 
 
+def read_certificates(data: bytes) -> tuple[Certificate, ...]:
+    """Return the certificates of a file, PEM or DER, one or several. Raises DecodeError if it holds none."""
+    found = parse_pem_certificates(data) if _PEM_BEGIN in data else parse_certificates(data)
+    if not found:
+        raise DecodeError("no certificate", data)
+    return found
+
+
+_PEM_BEGIN: Final = b"-----BEGIN "
 _KEY_USAGES: Final = {
     "digital_signature": "digitalSignature",
     "content_commitment": "nonRepudiation",
