@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytio.errors import EncodeError, IdeKmDecodeError
+from pytio.errors import EncodeError, PciDecodeError
 from pytio.idekm import (
     AddressAssociation,
     IdeCapability,
@@ -55,7 +55,7 @@ def test_blocks_that_nobody_announced_do_not_build() -> None:
 
 def test_a_block_that_is_missing_is_an_error() -> None:
     registers = IdeRegisters(link_ide_stream_supported=True, link_streams=(LinkIdeStream(),))
-    with pytest.raises(IdeKmDecodeError, match="1 elements need 8 bytes, 7 left") as caught:
+    with pytest.raises(PciDecodeError, match="1 elements need 8 bytes, 7 left") as caught:
         IdeRegisters.parse(registers.build()[:-1])
     assert caught.value.path == "IdeRegisters.link_streams"
 

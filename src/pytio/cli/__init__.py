@@ -36,6 +36,7 @@ COMMANDS: Final = {
     "ide": "show an IDE key in every byte order",
     "respond": "serve a device with SPDM, IDE_KM and TDISP on the socket protocol of DMTF's emulators",
     "spdm": "run an SPDM requester, print what was negotiated, verified, measured",
+    "pci": "show and compare configuration space, from sysfs or a dump",
 }
 """Sub-commands and what each does; the module of the same name has ``add_arguments`` and ``run``."""
 

@@ -9,6 +9,22 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
+from pytio.ide_registers import (
+    AddressAssociation,
+    AggregationMode,
+    IdeAlgorithm,
+    IdeCapability,
+    IdeControl,
+    IdeRegisters,
+    IdeStreamState,
+    IdeStreamStatus,
+    LinkIdeStream,
+    LinkIdeStreamControl,
+    PartialHeaderEncryptionMode,
+    RidAssociation,
+    SelectiveIdeStream,
+    SelectiveIdeStreamControl,
+)
 from pytio.idekm.byte_order import (
     InvocationField,
     aes_key_from_registers,
@@ -20,12 +36,8 @@ from pytio.idekm.byte_order import (
 )
 from pytio.idekm.codes import (
     PROTOCOL_ID,
-    AggregationMode,
-    IdeAlgorithm,
-    IdeStreamState,
     KpAckStatus,
     ObjectId,
-    PartialHeaderEncryptionMode,
 )
 from pytio.idekm.messages import (
     MESSAGES,
@@ -40,18 +52,6 @@ from pytio.idekm.messages import (
     Query,
     QueryResp,
     parse,
-)
-from pytio.idekm.registers import (
-    AddressAssociation,
-    IdeCapability,
-    IdeControl,
-    IdeRegisters,
-    IdeStreamStatus,
-    LinkIdeStream,
-    LinkIdeStreamControl,
-    RidAssociation,
-    SelectiveIdeStream,
-    SelectiveIdeStreamControl,
 )
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
-"""Every number of IDE_KM and of the IDE registers that its QUERY_RESP carries, once.
+"""Every number of IDE_KM, once.
 
-Document: PCIe Base 6.x chapter 6, "IDE Key Management (IDE_KM)", and the IDE extended capability. This file knows no
-layout and no rule.
+Document: PCIe Base 6.x chapter 6, "IDE Key Management (IDE_KM)". This file knows no layout and no rule; the numbers of
+the IDE registers that QUERY_RESP carries are in `pytio.ide_registers`.
 """
 
 from __future__ import annotations
@@ -15,12 +15,8 @@ __all__ = (
     "AES_KEY_BYTES",
     "INITIAL_INVOCATION_FIELD",
     "PROTOCOL_ID",
-    "AggregationMode",
-    "IdeAlgorithm",
-    "IdeStreamState",
     "KpAckStatus",
     "ObjectId",
-    "PartialHeaderEncryptionMode",
 )
 
 PROTOCOL_ID: Final = 0x00
@@ -52,36 +48,3 @@ class KpAckStatus(OpenEnum):
     #: A value in any other field: stream, sub-stream, direction, key set.
     UNSUPPORTED_VALUE = 3
     UNSPECIFIED_FAILURE = 4
-
-
-class IdeAlgorithm(OpenEnum):
-    """How a stream is protected: supported (capability) and selected (stream control)."""
-
-    #: AES-GCM with a 256-bit key and a 96-bit MAC.
-    AES_GCM_256_96 = 0
-
-
-class AggregationMode(IntEnum):
-    """How many TLPs of a sub-stream may share one MAC."""
-
-    NONE = 0
-    UP_TO_2 = 1
-    UP_TO_4 = 2
-    UP_TO_8 = 3
-
-
-class PartialHeaderEncryptionMode(OpenEnum):
-    """Which address bits of a TLP header are encrypted."""
-
-    NONE = 0
-    ADDRESS_17_2 = 1
-    ADDRESS_25_2 = 2
-    ADDRESS_33_2 = 3
-    ADDRESS_41_2 = 4
-
-
-class IdeStreamState(OpenEnum):
-    """What a stream's status register says."""
-
-    INSECURE = 0
-    SECURE = 2

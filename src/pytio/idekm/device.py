@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from pytio.crypto import Secret
-from pytio.idekm.registers import IdeRegisters
+from pytio.ide_registers import IdeRegisters
 from pytio.ids import Bdf, KeySlot, StreamId
 
 __all__ = ("IdePort",)

@@ -11,9 +11,9 @@ from types import MappingProxyType
 from typing import Final, Self
 
 from pytio.errors import IdeKmDecodeError
+from pytio.ide_registers import IdeRegisters
 from pytio.idekm.byte_order import InvocationField, aes_key_from_wire, aes_key_to_wire
 from pytio.idekm.codes import AES_KEY_BYTES, INITIAL_INVOCATION_FIELD, KpAckStatus, ObjectId
-from pytio.idekm.registers import IdeRegisters
 from pytio.ids import Bdf, KeySlot
 from pytio.wire import REST, Byte, Bytes, Code, Nested, OpenCode, WireStruct, fixed, message, wire
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, ClassVar, Self, TypeVar, dataclass_transform
 
 import attrs
@@ -206,6 +206,19 @@ class WireStruct:
         from pytio.wire.show import as_dict  # noqa: PLC0415
 
         return as_dict(self, reveal=reveal)
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Self:
+        """Return the message that ``to_dict`` made ``plain`` of; what is missing has its default.
+
+        Raises:
+            ValueError: a value does not fit its field, or a field is unknown.
+            KeyError: a field is missing that another one depends on.
+            TypeError: a value is of another kind.
+        """
+        from pytio.wire.plain import from_plain  # noqa: PLC0415  most programs only go the other way
+
+        return from_plain(cls, plain)
 
     def _repr_html_(self) -> str:
         from pytio.wire.show import as_html  # noqa: PLC0415

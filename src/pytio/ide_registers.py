@@ -6,20 +6,24 @@ QUERY_RESP. How many blocks there are and how long each is stands in the registe
 
 from __future__ import annotations
 
+from enum import IntEnum
 from typing import Final, Self
 
-from pytio.errors import IdeKmDecodeError
-from pytio.idekm.codes import AggregationMode, IdeAlgorithm, IdeStreamState, PartialHeaderEncryptionMode
-from pytio.wire import U32, Array, Bit, Bits, Nested, WireStruct, computed, message, this, wire
+from pytio.registers import Register
+from pytio.wire import U32, Array, Bit, Bits, Nested, OpenEnum, computed, message, this, wire
 
 __all__ = (
     "AddressAssociation",
+    "AggregationMode",
+    "IdeAlgorithm",
     "IdeCapability",
     "IdeControl",
     "IdeRegisters",
+    "IdeStreamState",
     "IdeStreamStatus",
     "LinkIdeStream",
     "LinkIdeStreamControl",
+    "PartialHeaderEncryptionMode",
     "RidAssociation",
     "SelectiveIdeStream",
     "SelectiveIdeStreamControl",
@@ -32,8 +36,37 @@ _LOW_ADDRESS_MASK: Final = (1 << _LOW_ADDRESS_BITS) - 1
 _MEGABYTE_MASK: Final = (1 << _MEGABYTE_BITS) - 1
 
 
-class _Registers(WireStruct, errors=IdeKmDecodeError):
-    __slots__ = ()
+class IdeAlgorithm(OpenEnum):
+    """How a stream is protected: supported (capability) and selected (stream control)."""
+
+    #: AES-GCM with a 256-bit key and a 96-bit MAC.
+    AES_GCM_256_96 = 0
+
+
+class AggregationMode(IntEnum):
+    """How many TLPs of a sub-stream may share one MAC."""
+
+    NONE = 0
+    UP_TO_2 = 1
+    UP_TO_4 = 2
+    UP_TO_8 = 3
+
+
+class PartialHeaderEncryptionMode(OpenEnum):
+    """Which address bits of a TLP header are encrypted."""
+
+    NONE = 0
+    ADDRESS_17_2 = 1
+    ADDRESS_25_2 = 2
+    ADDRESS_33_2 = 3
+    ADDRESS_41_2 = 4
+
+
+class IdeStreamState(OpenEnum):
+    """What a stream's status register says."""
+
+    INSECURE = 0
+    SECURE = 2
 
 
 def _count(is_supported: int, count_minus_1: int) -> int:
@@ -42,7 +75,7 @@ def _count(is_supported: int, count_minus_1: int) -> int:
 
 
 @message
-class IdeCapability(_Registers):
+class IdeCapability(Register):
     """IDE Capability Register, 4 bytes: what the port supports."""
 
     link_ide_stream_supported: bool = wire(Bit, default=False)
@@ -72,7 +105,7 @@ class IdeCapability(_Registers):
 
 
 @message
-class IdeControl(_Registers):
+class IdeControl(Register):
     """IDE Control Register, 4 bytes; for switch ports and root ports."""
 
     reserved: int = wire(Bits(2), default=0)
@@ -81,7 +114,7 @@ class IdeControl(_Registers):
 
 
 @message
-class LinkIdeStreamControl(_Registers):
+class LinkIdeStreamControl(Register):
     """Link IDE Stream Control Register, 4 bytes."""
 
     enable: bool = wire(Bit, default=False)
@@ -101,7 +134,7 @@ class LinkIdeStreamControl(_Registers):
 
 
 @message
-class SelectiveIdeStreamControl(_Registers):
+class SelectiveIdeStreamControl(Register):
     """Selective IDE Stream Control Register, 4 bytes."""
 
     enable: bool = wire(Bit, default=False)
@@ -122,8 +155,10 @@ class SelectiveIdeStreamControl(_Registers):
 
 
 @message
-class IdeStreamStatus(_Registers):
+class IdeStreamStatus(Register):
     """Link or Selective IDE Stream Status Register, 4 bytes."""
+
+    RW1C = frozenset({"received_integrity_check_fail_message"})
 
     state: IdeStreamState = wire(Bits(4, IdeStreamState), default=IdeStreamState.INSECURE)
     reserved: int = wire(Bits(27), default=0)
@@ -131,7 +166,7 @@ class IdeStreamStatus(_Registers):
 
 
 @message
-class LinkIdeStream(_Registers):
+class LinkIdeStream(Register):
     """Link IDE stream block, 8 bytes."""
 
     control: LinkIdeStreamControl = wire(Nested(LinkIdeStreamControl), default=LinkIdeStreamControl())
@@ -139,7 +174,7 @@ class LinkIdeStream(_Registers):
 
 
 @message
-class RidAssociation(_Registers):
+class RidAssociation(Register):
     """IDE RID Association Registers 1 and 2, 8 bytes: the requester ids, both inclusive, that the stream serves."""
 
     reserved: int = wire(Bits(8), default=0)
@@ -152,7 +187,7 @@ class RidAssociation(_Registers):
 
 
 @message
-class AddressAssociation(_Registers):
+class AddressAssociation(Register):
     """IDE Address Association Registers 1 to 3, 12 bytes: memory, in units of 1 MiB, that the stream serves.
 
     On the wire the limit's upper half precedes the base's; `base` and `limit` are whole addresses.
@@ -194,7 +229,7 @@ class AddressAssociation(_Registers):
 
 
 @message
-class SelectiveIdeStream(_Registers):
+class SelectiveIdeStream(Register):
     """Selective IDE stream block: 20 bytes, and 12 for each of its own number of address associations."""
 
     address_association_count: int = wire(Bits(4), default=0)

@@ -1,0 +1,3 @@
+"""The capabilities, one file for each family: what the registers of a capability are."""
+
+__all__ = ()
