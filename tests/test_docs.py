@@ -37,7 +37,7 @@ PAGES = [
     ROOT / "README.md",
     *sorted(page for page in DOCS.rglob("*.md") if page.parent.name not in {"changes", "_build"}),
 ]
-EXTRAS = {"IPython", "pandas", "pyarrow", "rich"}
+EXTRAS = {"IPython", "numpy", "pandas", "pyarrow", "rich"}
 ASSUMPTION = re.compile(r"\b(?:PCIE_A|SEV_A|SPDM_U|LINUX_U)\d+\b")
 FRAGMENT = re.compile(r"[\w-]+\.(added|changed|fixed|removed|breaking)\.md")
 FENCE = re.compile(
@@ -148,10 +148,11 @@ def test_examples_run(page: Path) -> None:
                     run_doctest(page, block, names)
                 case _:
                     run_console(page, block)
-    except ModuleNotFoundError as error:
-        if error.name not in EXTRAS:
+    except ImportError as error:
+        missing = error if isinstance(error, ModuleNotFoundError) else error.__cause__  # what said what it is for
+        if not isinstance(missing, ModuleNotFoundError) or missing.name not in EXTRAS:
             raise
-        pytest.skip(f"{page.name} needs {error.name}")
+        pytest.skip(f"{page.name} needs {missing.name}")
 
 
 def test_a_false_page_fails(tmp_path: Path, checkout: Path) -> None:
