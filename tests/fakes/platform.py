@@ -13,7 +13,7 @@ from typing import Final
 
 from pytio.backends.sysfs import TsmShape
 from tests.fakes.nodes import Binary, Config, Directory, Link, Text
-from tests.fakes.ports import CONTROL, Port
+from tests.fakes.ports import Port
 
 BRIDGE: Final = "0000:e0"
 ROOT_PORT: Final = "0000:e0:01.1"
@@ -47,7 +47,7 @@ class Platform:
         self.accepted = False
         self.locked = ""
         self.port = Port(0x1022, 0x14AB, is_root_port=True)
-        self.device = Port(0x1234, 0xD0E1, is_root_port=False)
+        self.device = Port(0x1234, 0xD0E1, is_root_port=False, with_mailbox=True)
         self.far = Port(0x1234, 0xD0E1, is_root_port=False)
         self._bus = Directory()
         self.root.add("bus/pci/devices", self._bus)
@@ -83,7 +83,7 @@ class Platform:
         self.root.add(path, folder)
         address = path.rsplit("/", 1)[1]
         self._bus.add(address, Link(f"../../../{path}"))
-        vendor, device = (int.from_bytes(port.space[at : at + 2], "little") for at in (0, 2))
+        vendor, device = (port.function.space.peek(at, 2) for at in (0, 2))
         folder.add("vendor", Text(f"{vendor:#06x}", mode=0o444))
         folder.add("device", Text(f"{device:#06x}", mode=0o444))
         folder.add("config", Config(port))
@@ -156,7 +156,7 @@ class Platform:
         self.connected = name
         for lie, port in (("port", self.port), ("device", self.device)):
             port.is_liar = lie in self.lies
-            port.write(CONTROL, (0x0000_0001).to_bytes(4, "little"))
+            port.write(port.control, (0x0000_0001).to_bytes(4, "little"))
         if "link" not in self.lies:
             self.bridge.add("stream0.0.0", Link(f"{ROOT_PORT}/{DEVICE}"))
 
@@ -164,7 +164,7 @@ class Platform:
         """Undo a connect."""
         self.connected = ""
         for port in (self.port, self.device):
-            port.write(CONTROL, bytes(4))
+            port.write(port.control, bytes(4))
         self.bridge.entries.pop("stream0.0.0", None)
 
 

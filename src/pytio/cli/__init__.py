@@ -37,6 +37,8 @@ COMMANDS: Final = {
     "respond": "serve a device with SPDM, IDE_KM and TDISP on the socket protocol of DMTF's emulators",
     "spdm": "run an SPDM requester, print what was negotiated, verified, measured",
     "pci": "show and compare configuration space, from sysfs or a dump",
+    "doe": "talk to a device's DOE mailboxes",
+    "tsm": "connect devices to the kernel's TSM",
 }
 """Sub-commands and what each does; the module of the same name has ``add_arguments`` and ``run``."""
 

@@ -10,18 +10,39 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, Final
+from typing import Any, Final, Protocol, runtime_checkable
 
 from pytio.backends.base import Transport
 from pytio.errors import BackendUnavailableError
+from pytio.ids import Bdf
 
-__all__ = ("GROUP", "SCHEMES", "open_transport", "open_uri", "schemes")
+__all__ = ("GROUP", "SCHEMES", "Host", "open_host", "open_transport", "open_uri", "schemes")
 
 GROUP: Final = "pytio.backends"
 """The group of entry points that add schemes."""
 
+
+@runtime_checkable
+class Host(Protocol):
+    """A machine with devices; `pytio.hosts.linux.LinuxHost` is the real one."""
+
+    def devices(self) -> tuple[Bdf, ...]:
+        """Return the addresses of all functions."""
+
+    def device(self, bdf: Bdf | str) -> Any:
+        """Return a device, which can be connected; raises BackendUnavailableError if there is none."""
+
+    def tdi(self, bdf: Bdf | str) -> Any:
+        """Return an interface, which can be accepted; raises BackendUnavailableError if there is none."""
+
+    def close(self) -> None:
+        """Let go of it; harmless the second time."""
+
+
 SCHEMES: Final[Mapping[str, tuple[str, str]]] = {
+    "doe": ("pytio.hosts.linux", "open_doe"),
     "socket": ("pytio.backends.socket", "open_transport"),
+    "sysfs": ("pytio.hosts.linux", "open_host"),
 }
 """What is built in: a scheme, the module that serves it, and the function there that takes the URI."""
 
@@ -61,8 +82,27 @@ def open_uri(uri: str) -> Any:
 
 
 def open_transport(uri: str) -> Transport:
-    """Open a URI that names a transport, such as ``socket://127.0.0.1:2323?transport=mctp``; raises as `open_uri`."""
-    opened = open_uri(uri)
+    """Open a URI that names a transport, such as ``socket://127.0.0.1:2323?transport=mctp``; raises as `open_uri`.
+
+    A bare address, such as ``0000:e1:00.0``, is that device's DOE mailbox.
+    """
+    opened = open_uri(f"doe:{uri}" if _is_address(uri) else uri)
     if not isinstance(opened, Transport):
         raise BackendUnavailableError(uri, "it is no transport", "use open_host")
+    return opened
+
+
+def _is_address(uri: str) -> bool:
+    try:
+        Bdf.parse(uri)
+    except ValueError:
+        return False
+    return True
+
+
+def open_host(uri: str) -> Host:
+    """Open a URI that names a host, such as ``sysfs:`` or ``sysfs:/a/copy/of/sys``; raises as `open_uri`."""
+    opened = open_uri(uri)
+    if not isinstance(opened, Host):
+        raise BackendUnavailableError(uri, "it is no host", "use open_transport")
     return opened
