@@ -10,10 +10,14 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from pytio.backends.bindings import MCTP, PCI_DOE, Binding
+from pytio.capture import open_capture
 from pytio.cli import main
 from pytio.evidence import Evidence
+from pytio.mock import Endpoint
 from tests.capture.recorded import path, secrets
 from tests.cli.test_decode import damaged
+from tests.hosts.serving import served
 
 NAME: Final = "s03-mctp11-p256-aes128"
 AT: Final = ["--at", "2026-11-25T12:00Z"]
@@ -140,3 +144,47 @@ def test_what_is_no_evidence_ends_with_3(got: Path, tmp_path: Path) -> None:
 
 def test_a_damaged_capture_still_gives_what_is_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["evidence", "get", str(damaged(tmp_path / "damaged.pcap", 13, 60))]) == 1
+
+
+@pytest.mark.parametrize("binding", [PCI_DOE, MCTP], ids=lambda one: one.name)
+def test_a_responder_gives_evidence(binding: Binding, tmp_path: Path) -> None:
+    written, root = tmp_path / "evidence.json", tmp_path / "root.der"
+    with served(binding) as server:
+        endpoint = server.responder
+        assert isinstance(endpoint, Endpoint)
+        root.write_bytes(endpoint.spdm.config.slots[0].certificates[0])
+        uri = "socket://{}:{}?transport={}&timeout=10".format(*server.address, binding.name)
+        assert main(["evidence", "get", uri, "-o", str(written)]) == 0
+    assert Evidence.from_json(written.read_text()).sources == {"all": uri}
+    assert main(["evidence", "verify", str(written), "--root", str(root), "--at", "2026-06-01"]) == 0
+
+
+def test_a_responder_that_is_not_there_ends_with_4(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evidence", "get", "socket://127.0.0.1:1?transport=mctp"]) == 4
+    assert capsys.readouterr().err
+
+
+def test_a_slot_that_is_empty_ends_with_1(capsys: pytest.CaptureFixture[str]) -> None:
+    with served(MCTP) as server:
+        uri = "socket://{}:{}?transport=mctp&timeout=10".format(*server.address)
+        assert main(["evidence", "get", uri, "--slot", "6"]) == 1
+    assert "INVALID_REQUEST" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1", "1.2", "1.3", "1.4"])
+def test_what_the_engines_say_holds_for_a_listener(version: str, tmp_path: Path) -> None:
+    """Requester, responder and the reader of a capture each put transcripts together; all of them agree."""
+    path = tmp_path / "tapped.pcapng"
+    sessions = ["session", "measurements", "end-session", "psk-session", "end-session"] if version > "1.0" else []
+    with served(PCI_DOE) as server:
+        uri = "socket://{}:{}?transport={}&timeout=10".format(*server.address, PCI_DOE.name)
+        exchanges = ["digests", "certificate", "challenge", "measurements", *sessions]
+        words = [word for exchange in exchanges for word in ("--exchange", exchange)]
+        assert main(["spdm", uri, "--ver", version, *words, "--pcap", str(path)]) == 0
+    checks = [check for record in open_capture(path, verify=True) for check in record.checks]
+    assert all(check.ok for check in checks)
+    seen = {check.check for check in checks}
+    assert {"CHALLENGE_AUTH signature", "MEASUREMENTS signature"} <= seen
+    if sessions:
+        assert {"KEY_EXCHANGE_RSP signature", "PSK_EXCHANGE_RSP ResponderVerifyData"} <= seen
+        assert {"FINISH RequesterVerifyData", "PSK_FINISH RequesterVerifyData"} <= seen

@@ -1,4 +1,4 @@
-"""``pytio evidence get`` takes signed measurements out of a capture, ``pytio evidence verify`` judges them."""
+"""``pytio evidence get`` collects signed measurements, ``pytio evidence verify`` judges them."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+import attrs
+
 from pytio.cli import ExitCode
 from pytio.cli.capture_options import add_capture_options, open_given
 from pytio.crypto import Certificate, ChainModel
 from pytio.crypto.x509 import read_certificates
-from pytio.errors import DecodeError
+from pytio.errors import BackendError, DecodeError, PeerError, ProtocolError, VerificationError
 from pytio.evidence import Evidence, Expectations
 from pytio.spdm.transcript import joined
 
@@ -26,13 +28,16 @@ _MODELS: Final = {model.name.lower(): model for model in ChainModel}
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command and of its two actions."""
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    _add_get(actions.add_parser("get", help="take signed measurements, as JSON, out of a capture"))
+    _add_get(actions.add_parser("get", help="take signed measurements, as JSON, from a capture or a responder"))
     _add_verify(actions.add_parser("verify", help="judge evidence, step by step"))
 
 
 def _add_get(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", metavar="FILE", help="a capture")
+    parser.add_argument("file", metavar="FILE|URI", help="a capture, or a responder: socket://HOST:PORT?transport=...")
     add_capture_options(parser)
+    parser.add_argument(
+        "--slot", metavar="N", type=int, choices=range(8), default=0, help="the slot a responder signs with"
+    )
     parser.add_argument("--record", metavar="N", type=int, help="the record of MEASUREMENTS; without it the last one")
     parser.add_argument("-o", "--output", metavar="FILE", help="where to write the JSON; without it to stdout")
     parser.add_argument("--transcript", metavar="FILE", help="where to write the standard measurement transcript, too")
@@ -122,6 +127,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _get(arguments: argparse.Namespace) -> int:
+    if "://" in arguments.file:
+        return _from_responder(arguments)
     found = [
         evidence
         for evidence in open_given(arguments).evidence()
@@ -131,7 +138,39 @@ def _get(arguments: argparse.Namespace) -> int:
         where = f"record {arguments.record}" if arguments.record is not None else arguments.file
         print(f"pytio evidence: no signed measurements in {where} whose key was shown", file=sys.stderr)
         return ExitCode.REFUSED
-    evidence = found[-1]
+    return _write(found[-1], arguments)
+
+
+def _from_responder(arguments: argparse.Namespace) -> int:
+    """Ask a responder for its chain and for all measurements; nothing is judged yet, its roots are trusted."""
+    from pytio.hosts import Driver, open_transport  # noqa: PLC0415  a capture needs no engine
+    from pytio.spdm import Requester  # noqa: PLC0415
+    from pytio.spdm.requests import Connect, Measure, ReadCertificate, ReadDigests  # noqa: PLC0415
+
+    slot = arguments.slot
+    transport = open_transport(arguments.file)
+    try:
+        form = transport.binding.record_format
+        requester = Requester(record_format=form) if form is not None else Requester()
+        driver = Driver(requester, transport)
+        events = [
+            event
+            for intent in (Connect(), ReadDigests(), ReadCertificate(slot), Measure(slot=slot))
+            for event in driver.ask(intent)
+        ]
+        evidence = attrs.evolve(Evidence.from_requester(requester, events), sources={"all": arguments.file})
+    except (PeerError, ProtocolError, VerificationError) as error:
+        print(f"pytio: {error}", file=sys.stderr)
+        return ExitCode.REFUSED
+    except BackendError as error:
+        print(f"pytio: {error}", file=sys.stderr)
+        return ExitCode.UNAVAILABLE
+    finally:
+        transport.close()
+    return _write(evidence, arguments)
+
+
+def _write(evidence: Evidence, arguments: argparse.Namespace) -> int:
     for name, data in (
         (arguments.transcript, evidence.to_transcript()),
         (arguments.chain, evidence.chain),

@@ -91,8 +91,12 @@ def _chain_steps(evidence: Evidence, judge: _Judge) -> Iterator[Step]:
         needs_basic_constraints=evidence.version >= SpdmVersion.V1_3,
         understood_oids=judge.asked.understood_oids,
     )
-    for finding in examine_chain(certificates, policy):
-        yield _chain_step(finding, certificates)
+    try:
+        findings = examine_chain(certificates, policy)
+    except UnsupportedAlgorithmError as error:
+        yield Step("the certificate chain can be examined", holds=False, reason=str(error), section=_CHAIN)
+        return
+    yield from (_chain_step(finding, certificates) for finding in findings)
 
 
 def _chain_step(finding: Finding, certificates: Sequence[Certificate]) -> Step:
