@@ -11,7 +11,7 @@ from typing import Any, Final, TypeAlias
 import attrs
 
 from pytio import idekm, tdisp
-from pytio.crypto import LibraryProvider
+from pytio.crypto import LibraryProvider, Provider
 from pytio.errors import LocalProtocolError
 from pytio.hosts import Driver
 from pytio.idekm.codes import AES_KEY_BYTES
@@ -57,6 +57,8 @@ class Conversation:
     """Slots whose chain was read."""
     interface: InterfaceId = attrs.field(factory=lambda: InterfaceId.of(EXAMPLE_FUNCTION))
     """The interface that TDISP is about."""
+    provider: Provider = attrs.field(factory=LibraryProvider)
+    """Draws the keys of IDE streams."""
     ide: idekm.Requester = attrs.field(factory=idekm.Requester)
     tdi: tdisp.Requester = attrs.field(factory=tdisp.Requester)
 
@@ -108,15 +110,16 @@ def _read_certificate(conversation: Conversation) -> Iterator[Any]:
 def _end_session(conversation: Conversation) -> Iterator[Any]:
     yield from conversation.ask(LeaveSession(), is_in_session=True)
     conversation.session = None
+    conversation.ide.reset()
+    conversation.tdi.reset()
 
 
 def _ide_km(conversation: Conversation) -> Iterator[Any]:
     """Ask for the port's registers, give it a key for each slot of key set 0, and switch them on: receive first."""
     yield from conversation.ask_ide(idekm.Query(port_index=_PORT))
     slots = [KeySlot(direction=direction, sub_stream=one) for direction in Direction for one in _SUB_STREAMS]
-    provider = LibraryProvider()
     for slot in slots:
-        key = provider.nonce(AES_KEY_BYTES)
+        key = conversation.provider.nonce(AES_KEY_BYTES)
         yield from conversation.ask_ide(idekm.KeyProg.of(stream_id=0, slot=slot, port_index=_PORT, aes_key=key))
     for slot in slots:
         yield from conversation.ask_ide(idekm.KSetGo(stream_id=0, slot=slot, port_index=_PORT))

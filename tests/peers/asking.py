@@ -1,0 +1,118 @@
+"""We ask: a requester of ours against their responder, live or recorded."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from pytio.backends.base import Transport
+from pytio.backends.bindings import Binding
+from pytio.cli.spdm_exchanges import EXCHANGES, Conversation
+from pytio.crypto import Certificate, ChainRole, Provider
+from pytio.errors import BackendTimeoutError
+from pytio.hosts import Driver
+from pytio.mock.example import EXAMPLE_KEYS
+from pytio.spdm import Requester, RequesterConfig
+from pytio.spdm.algorithms import AeadSuite, BaseAsymAlgo, BaseHashAlgo, DheGroup, MeasurementHashAlgo
+from pytio.spdm.capabilities import RequesterCapabilities
+from pytio.spdm.configuration import AlgorithmSet, KeyPair, Limits, Slot, Trust
+from tests.peers.combinations import Combination
+from tests.peers.identities import identity
+from tests.peers.recording import Said
+
+__all__ = ("NOW", "Replayed", "Noted", "converse", "requester_of")
+
+NOW: Final = datetime(2026, 11, 25, tzinfo=UTC)
+
+
+def requester_of(one: Combination, provider: Provider, root: bytes | None) -> Requester:
+    """Return the requester of a combination; it trusts ``root``, or whoever it meets."""
+    capabilities = RequesterConfig().capabilities
+    for name in one.added.split():
+        capabilities |= RequesterCapabilities[name + "_CAP"]
+    for name in one.removed.split():
+        capabilities &= ~RequesterCapabilities[name + "_CAP"]
+    settings: dict[str, Any] = {}
+    if RequesterCapabilities.MUT_AUTH_CAP in capabilities:
+        ours = identity(one.req_asym, ChainRole.REQUESTER)
+        settings |= {"key_pairs": (KeyPair(ours.key),), "slots": {0: Slot(ours.certificates)}}
+    if one.transfer_size is not None:
+        settings["limits"] = Limits(data_transfer_size=one.transfer_size)
+    config = RequesterConfig(
+        versions=(one.version,),
+        capabilities=capabilities,
+        algorithms=AlgorithmSet(
+            hashes=(BaseHashAlgo[one.hash],),
+            measurement_hashes=(MeasurementHashAlgo[one.hash],),
+            asym=(BaseAsymAlgo[one.asym],),
+            req_asym=(BaseAsymAlgo[one.req_asym],),
+            dhe=(DheGroup[one.dhe],),
+            aead=(AeadSuite[one.aead],),
+            pqc_asym=(),
+            req_pqc_asym=(),
+            kem=(),
+        ),
+        pre_shared_keys=EXAMPLE_KEYS,
+        trust=Trust(roots=None if root is None else (Certificate(root),), at=NOW),
+        **settings,
+    )
+    record_format = one.binding.record_format
+    options: dict[str, Any] = {} if record_format is None else {"record_format": record_format}
+    return Requester(config, provider=provider, **options)
+
+
+def converse(one: Combination, requester: Requester, transport: Transport, provider: Provider) -> list[str]:
+    """Say everything; return the names of what was learnt."""
+    driver = Driver(requester, transport, clock=lambda: 0.0)
+    conversation = Conversation(driver, provider=provider)
+    learnt: list[str] = []
+    for name in ("connect", *one.says.split()):
+        learnt += [type(event).__name__ for event in EXCHANGES[name](conversation)]
+    return learnt
+
+
+class Noted:
+    """A transport around another one, which tells what goes by."""
+
+    def __init__(self, transport: Transport, note: Callable[[Said], None]) -> None:
+        self._transport = transport
+        self._note = note
+        self.binding: Binding = transport.binding
+
+    def write(self, unit: bytes) -> None:
+        self._note(Said(unit, is_request=True))
+        self._transport.write(unit)
+
+    def read(self, *, timeout_s: float | None = None) -> bytes:
+        unit = self._transport.read(timeout_s=timeout_s)
+        self._note(Said(unit, is_request=False))
+        return unit
+
+    def close(self) -> None: ...
+
+
+class Replayed:
+    """A transport that answers as was recorded, and asks to be told exactly what was said then."""
+
+    def __init__(self, binding: Binding, said: list[Said]) -> None:
+        self.binding = binding
+        self._left = deque(said)
+
+    def write(self, unit: bytes) -> None:
+        said = self._left.popleft()
+        assert said.is_request
+        assert unit == said.unit
+
+    def read(self, *, timeout_s: float | None = None) -> bytes:
+        if not self._left or self._left[0].is_request:
+            raise BackendTimeoutError("replay", "nothing was said here")
+        return self._left.popleft().unit
+
+    @property
+    def is_over(self) -> bool:
+        """Whether everything was said."""
+        return not self._left
+
+    def close(self) -> None: ...
