@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from typing import Any
 
@@ -60,7 +61,7 @@ class Loop:
         self.units: deque[bytes] = deque()
 
     def write(self, unit: bytes) -> None:
-        self.endpoint.receive(unit, now=0.0)
+        self.endpoint.receive(unit, now=time.monotonic())
         self.units += iter(self.endpoint.bytes_to_send, None)
 
     def read(self, *, timeout_s: float | None = None) -> bytes:
@@ -81,7 +82,7 @@ def test_whatever_has_three_methods_and_a_binding_is_a_transport() -> None:
 def test_the_driver_waits_as_long_as_the_peer_asks() -> None:
     """ResponseNotReady is waited out, not polled."""
     loop = Loop(example_config(deferred_s={SpdmCode.CHALLENGE: 0.02}))
-    with Driver(Requester(RequesterConfig()), loop, clock=lambda: 0.0) as driver:
+    with Driver(Requester(RequesterConfig()), loop) as driver:
         driver.ask(Connect())
         driver.ask(ReadCertificate())
         assert isinstance(driver.ask(Authenticate())[-1], Authenticated)

@@ -55,6 +55,7 @@ from pytio.wire import WireFlag
 __all__ = (
     "ALL_VERSIONS",
     "AlgorithmSet",
+    "EndpointConfig",
     "KeyPair",
     "Limits",
     "Measurement",
@@ -214,6 +215,8 @@ class Trust:
     """The time of judging; None to take a time at which every certificate is valid, if there is one."""
     public_keys: tuple[PublicKey, ...] = ()
     """Keys of the peer that were provisioned out of band, for PUB_KEY_ID_CAP; the first that serves counts."""
+    chains: Mapping[int, bytes] = attrs.field(factory=dict)
+    """Certificate chain structures of the peer that are known beforehand, by slot; they are examined when needed."""
 
 
 _DEVICE_MODE_STATE: Final = DeviceModes.NON_INVASIVE_DEBUG_ACTIVE | DeviceModes.NON_INVASIVE_DEBUG_HAS_BEEN_ACTIVE
@@ -308,7 +311,7 @@ _RESPONDER_CAPABILITIES: Final = (
 
 
 @attrs.frozen(kw_only=True)
-class _EndpointConfig:
+class EndpointConfig:
     """What both roles are."""
 
     versions: tuple[SpdmVersion, ...] = ALL_VERSIONS
@@ -352,7 +355,7 @@ class _EndpointConfig:
 
 
 @attrs.frozen(kw_only=True)
-class RequesterConfig(_EndpointConfig):
+class RequesterConfig(EndpointConfig):
     """Everything about a requester; the default one has no keys, and asks everything that it can without."""
 
     capabilities: RequesterCapabilities = _REQUESTER_CAPABILITIES
@@ -370,7 +373,7 @@ class RequesterConfig(_EndpointConfig):
 
 
 @attrs.frozen(kw_only=True)
-class ResponderConfig(_EndpointConfig):
+class ResponderConfig(EndpointConfig):
     """Everything about a responder."""
 
     capabilities: ResponderCapabilities = _RESPONDER_CAPABILITIES

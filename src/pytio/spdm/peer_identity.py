@@ -7,6 +7,7 @@ enters only after it has been examined. This file sends nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import Final
 
@@ -25,7 +26,7 @@ from pytio.crypto import (
     parse_certificates,
     verify_chain,
 )
-from pytio.errors import VerificationError
+from pytio.errors import DecodeError, VerificationError
 from pytio.spdm.certificate_chain import CertificateChain
 from pytio.spdm.codes import RAW_PUBLIC_KEY_SLOT, CertificateModel, SpdmVersion
 from pytio.spdm.configuration import Trust
@@ -164,6 +165,12 @@ class PeerIdentity:
         )
         self.chains[slot] = found
         return found
+
+    def learn(self, version: int, hash_algorithm: HashAlgorithm, algorithm: SignatureAlgorithm) -> None:
+        """Take the chains that are known beforehand, as far as they hold and serve the algorithm."""
+        for slot, chain in self._trust.chains.items():
+            with suppress(VerificationError, DecodeError):
+                self.take_chain(slot, chain, version=version, hash_algorithm=hash_algorithm, algorithm=algorithm)
 
     def public_key(self, slot: int, algorithm: SignatureAlgorithm) -> PublicKey:
         """Return the key of a slot, or for 0xFF the provisioned one. Raises KeyError if it is not known."""

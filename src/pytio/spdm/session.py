@@ -16,6 +16,7 @@ from pytio.errors import LocalProtocolError, VerificationError
 from pytio.spdm.codes import KeyUpdateOperation, SessionPolicy
 from pytio.spdm.inner_framing import INNER_FRAMINGS, InnerFraming
 from pytio.spdm.key_schedule import HandshakeSecrets, KeySchedule
+from pytio.spdm.messages.events import EventGroup
 from pytio.spdm.records import Protection, RecordDirection, SequenceOrder
 from pytio.spdm.secured import (
     MAC_BYTES,
@@ -102,6 +103,8 @@ class Session:
         is_mutual: whether the requester authenticates itself in it, by a signature in FINISH.
         requester_slot: the slot whose key it does that with, or 0xFF.
         updating: the key update that has not been verified yet.
+        wants_mutual: whether the responder has asked the requester to authenticate itself.
+        subscription: the events that the peer wants to be told of.
     """
 
     session_id: int
@@ -117,6 +120,8 @@ class Session:
     is_mutual: bool = False
     requester_slot: int = 0
     updating: KeyUpdateOperation | None = None
+    wants_mutual: bool = False
+    subscription: tuple[EventGroup, ...] = ()
     _handshake_secret: Secret | None = attrs.field(default=None, repr=False)
     _export_master: Secret | None = attrs.field(default=None, repr=False)
     _directions: dict[Side, _Direction] = attrs.field(factory=dict, repr=False)

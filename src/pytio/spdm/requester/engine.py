@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
-from pytio.crypto import ChainRole, HashAlgorithm, Provider, SignatureAlgorithm
+from pytio.crypto import ChainRole, HashAlgorithm, Provider, SignatureAlgorithm, SigningKey
 from pytio.errors import (
     LocalProtocolError,
     ProtocolError,
@@ -14,26 +15,41 @@ from pytio.errors import (
     VerificationError,
 )
 from pytio.spdm import algorithms
+from pytio.spdm.capabilities import RequesterCapabilities
 from pytio.spdm.checks import SignatureCheck
-from pytio.spdm.codes import RAW_PUBLIC_KEY_SLOT, REQUESTER_CONTEXT_BYTES, SpdmCode, SpdmVersion
+from pytio.spdm.codes import (
+    RAW_PUBLIC_KEY_SLOT,
+    RAW_PUBLIC_KEY_SLOT_NIBBLE,
+    REQUESTER_CONTEXT_BYTES,
+    KeyUsage,
+    MutAuthRequested,
+    SpdmCode,
+    SpdmVersion,
+)
 from pytio.spdm.configuration import RequesterConfig
 from pytio.spdm.endpoint import HEADER_BYTES, Endpoint
 from pytio.spdm.events import Event, OtherDataReceived, SessionEnded
 from pytio.spdm.inner_framing import InnerFraming, NotSpdmError
 from pytio.spdm.messages.base import SpdmMessage
 from pytio.spdm.messages.capabilities import Capabilities, GetCapabilities
+from pytio.spdm.messages.chunk import ChunkSend
+from pytio.spdm.messages.encapsulated import GetEncapsulatedRequest
 from pytio.spdm.messages.error import Error
 from pytio.spdm.messages.key_exchange import KeyExchangeRsp
 from pytio.spdm.negotiated import Negotiated
+from pytio.spdm.own_identity import OwnIdentity
 from pytio.spdm.peer_identity import PeerIdentity
 from pytio.spdm.proofs import Background
-from pytio.spdm.requester import handshake, refusals
+from pytio.spdm.refusal import Refusal
+from pytio.spdm.requester import chunks, encapsulated, handshake, refusals
 from pytio.spdm.requester.exchange import Answer, Exchange
 from pytio.spdm.requester.tables import BUILDERS, PREPARE, TAKERS, VERSION_OF
 from pytio.spdm.requester.waiting import Waiting
 from pytio.spdm.requests import Connect, Intent, KeepAlive
 from pytio.spdm.secured import RECORD_FORMATS, RecordFormat, RecordTransport
 from pytio.spdm.session import RecordRules, Session, Side, place_of, record_session_id
+from pytio.spdm.signing import SigningContext
+from pytio.spdm.slots import SlotStore
 from pytio.spdm.state import REQUEST_RULES, ConnectionState, SessionState
 from pytio.spdm.transcript import Piece, Pieces
 
@@ -41,6 +57,9 @@ __all__ = ("Requester",)
 
 _REQUEST_BIT = 0x80
 _MAX_HALF_SESSION_ID = 0xFFFF
+_HANDLES = 256
+_CARRIERS = {SpdmCode.CHUNK_SEND_ACK: chunks.take_ack, SpdmCode.CHUNK_RESPONSE: chunks.take_part}
+"""Messages that carry others, which belong to whatever exchange is on its way."""
 
 
 class Requester(Endpoint):
@@ -53,6 +72,7 @@ class Requester(Endpoint):
 
     Attributes:
         config: what the requester is.
+        slots: its own certificate slots.
         peer: what is known of the responder's identity.
     """
 
@@ -72,6 +92,7 @@ class Requester(Endpoint):
         transports whose inner header this package does not lay out. Raises ValueError where one would be needed.
         """
         self.config = config or RequesterConfig()
+        self.slots = SlotStore(self.config)
         super().__init__(provider=provider, record_format=record_format, inner_framing=inner_framing)
 
     def _forget_connection(self) -> None:
@@ -81,6 +102,7 @@ class Requester(Endpoint):
         self._following: Exchange | None = None
         self._waiting: Waiting | None = None
         self._capabilities: tuple[GetCapabilities, Capabilities] | None = None
+        self._handle = 0
 
     # asking
 
@@ -140,12 +162,21 @@ class Requester(Endpoint):
         try:
             if exchange.code in PREPARE:
                 PREPARE[exchange.code](self, exchange)
-            self._transmit(exchange.raw, exchange.session, now)
+            self._begin(exchange, now)
         except PytioError:
             self._exchange = None
             raise
 
-    def _transmit(self, raw: bytes, session: Session | None, now: float) -> None:
+    def _begin(self, exchange: Exchange, now: float) -> None:
+        """Send a request, or its first chunk."""
+        exchange.cut = chunks.cut(self, exchange)
+        first = exchange.raw if exchange.cut is None else exchange.cut.next(ChunkSend).build()
+        self.transmit(first, exchange.session, now)
+        for change in exchange.afterwards:
+            change()
+
+    def transmit(self, raw: bytes, session: Session | None, now: float) -> None:
+        """Send bytes, outside any session or in one."""
         if session is None:
             self._queue(raw)
             return
@@ -228,7 +259,7 @@ class Requester(Endpoint):
         """Take a message in clear text; whatever check it fails, it changes nothing but to end what it belongs to."""
         self._following = None
         try:
-            events = self._take(exchange, message, now)
+            events = self.take(exchange, message, now)
         except SpdmPeerError:
             raise
         except (ProtocolError, VerificationError, ValueError):
@@ -251,17 +282,20 @@ class Requester(Endpoint):
         if exchange.session is None:
             self.state = ConnectionState.ERROR
 
-    def _take(self, exchange: Exchange, message: bytes, now: float) -> list[Event]:
+    def take(self, exchange: Exchange, message: bytes, now: float) -> list[Event]:
+        """Take a message in clear text, whole or a carrier. Raises what ``receive`` raises."""
         if len(message) < HEADER_BYTES:
             raise RemoteProtocolError(self.state, "message", f"{len(message)} bytes are no SPDM message")
         code = SpdmCode(message[1])
         if code is SpdmCode.ERROR:
             return self._take_error(exchange, message, now)
+        if code in _CARRIERS:
+            self._check_version(message, code)
+            return _CARRIERS[code](self, exchange, message, now)
         expected = SpdmCode(exchange.code & ~_REQUEST_BIT)
         if code is not expected:
             raise RemoteProtocolError(exchange.code, code, f"{expected.name} was to come")
-        if message[0] != VERSION_OF.get(code, self.version):
-            raise RemoteProtocolError(self.version, code, f"SPDMVersion {message[0]:#x}")
+        self._check_version(message, code)
         taker = TAKERS[code]
         parsed, raw = self.parse(taker.cls, message, exchange.request, from_requester=False)
         self._exchange = None
@@ -272,11 +306,19 @@ class Requester(Endpoint):
             self._advance(code)
         return events
 
+    def _check_version(self, message: bytes, code: SpdmCode) -> None:
+        if message[0] != VERSION_OF.get(code, self.version):
+            raise RemoteProtocolError(self.version, code, f"SPDMVersion {message[0]:#x}")
+
     def _take_error(self, exchange: Exchange, message: bytes, now: float) -> list[Event]:
         if message[0] not in (self.version, SpdmVersion.V1_0):
             raise RemoteProtocolError(self.version, SpdmCode.ERROR, f"SPDMVersion {message[0]:#x}")
-        error, raw = Error.parse_prefix(message)
-        return refusals.take(self, exchange, error, message[:raw], now)
+        error, size = Error.parse_prefix(message)
+        return self.take_error(exchange, error, message[:size], now)
+
+    def take_error(self, exchange: Exchange, error: Error, raw: bytes, now: float) -> list[Event]:
+        """Take an ERROR. Raises SpdmPeerError where it is the last word."""
+        return refusals.take(self, exchange, error, raw, now)
 
     # time
 
@@ -293,9 +335,12 @@ class Requester(Endpoint):
         """Do what is due. Raises LocalProtocolError where a session's key has reached its limit."""
         if self._waiting is not None:
             if now >= self._waiting.until and self._exchange is not None:
-                raw = self._waiting.message
+                raw, exchange = self._waiting.message, self._exchange
                 self._waiting = None
-                self._transmit(raw, self._exchange.session, now)
+                if raw is None:
+                    self._begin(exchange, now)
+                else:
+                    self.transmit(raw, exchange.session, now)
             return []
         for session in list(self.sessions.values()):
             if self.is_idle and session.deadline is not None and now >= session.deadline:
@@ -322,13 +367,21 @@ class Requester(Endpoint):
     def settle(self, agreed: Negotiated) -> None:
         """Take what ALGORITHMS settled."""
         self._negotiated = agreed
+        if self.responder_algorithm is not None and agreed.base_hash:
+            self.peer.learn(agreed.version, self.hash_algorithm, self.responder_algorithm)
 
     def follow(
-        self, answer: Answer, message: SpdmMessage, *, memory: Any = None, session: Session | None = None
+        self,
+        answer: Answer,
+        message: SpdmMessage,
+        *,
+        memory: Any = None,
+        session: Session | None = None,
+        afterwards: Iterable[Callable[[], None]] = (),
     ) -> None:
         """Ask for what comes next of the same intent, once the present response has passed."""
         where = session or answer.exchange.session
-        self._following = Exchange(message, b"", where, answer.exchange.intent, memory)
+        self._following = Exchange(message, b"", where, answer.exchange.intent, memory, afterwards=list(afterwards))
 
     def follow_by_finish(self, answer: Answer, session: Session) -> list[Event]:
         """Confirm a handshake, once the present response has passed; return what was signed and MACed for that."""
@@ -337,8 +390,61 @@ class Requester(Endpoint):
         return events
 
     def go_on_to_finish(self, answer: Answer, session: Session, response: KeyExchangeRsp) -> list[Event]:
-        """Authenticate the requester, as far as the responder asks for it, and confirm the handshake."""
+        """Authenticate the requester, as the responder asks for it, and confirm the handshake."""
+        wanted = response.mut_auth_requested
+        where = None if self.negotiated.is_handshake_in_the_clear else session
+        session.wants_mutual = bool(wanted)
+        if not wanted:
+            return self.follow_by_finish(answer, session)
+        if wanted == MutAuthRequested.MUT_AUTH_REQUESTED:
+            slot = response.req_slot_id
+            return self.finish_authenticated(
+                answer, session, RAW_PUBLIC_KEY_SLOT if slot == RAW_PUBLIC_KEY_SLOT_NIBBLE else slot
+            )
+        if wanted == MutAuthRequested.MUT_AUTH_REQUESTED_WITH_GET_DIGESTS:
+            deliver, flow = encapsulated.begin_with_digests(self, session)
+            self.follow(answer, deliver, memory=flow, session=where)
+            return []
+        question = GetEncapsulatedRequest(version=self.version)
+        self.follow(answer, question, memory=encapsulated.Flow(session), session=where)
+        return []
+
+    def finish_authenticated(self, answer: Answer, session: Session, slot: int) -> list[Event]:
+        """Confirm a handshake with a signature by the key of one of the requester's slots."""
+        try:
+            session.transcript.requester_chain = self.identity.chain_hash(slot, "CM")
+            self.identity.signing_key(slot, KeyUsage.KEY_EX_USE)
+        except Refusal as refusal:
+            raise RemoteProtocolError(session.state, f"requester slot {slot}", refusal.reason) from None
+        session.is_mutual, session.requester_slot = True, slot
         return self.follow_by_finish(answer, session)
+
+    @property
+    def identity(self) -> OwnIdentity:
+        """The requester's slots as they count on this connection."""
+        return OwnIdentity(self.slots, self.negotiated, is_requester=True)
+
+    def note_inner_digests(self, session: Session, digests: bytes) -> None:
+        """Keep the first encapsulated DIGESTS of a session, which its transcript holds where several keys are used."""
+        if self.negotiated.is_requester_multi_key:
+            session.transcript.encapsulated_digests = Piece(SpdmCode.DIGESTS.name, digests, "ED")
+
+    def request_room(self, session: Session | None) -> int | None:
+        """Return the bytes of the largest message that may be sent at once; None where the responder has not said."""
+        theirs = self._capabilities[1].data_transfer_size if self._capabilities is not None else None
+        rooms = (theirs, self.config.limits.send_size, session.room() if session is not None else None)
+        return min((room for room in rooms if room is not None), default=None) if theirs is not None else None
+
+    def next_handle(self) -> int:
+        """Return a handle for a large request: they count up on a connection."""
+        handle, self._handle = self._handle, (self._handle + 1) % _HANDLES
+        return handle
+
+    @property
+    def can_gather(self) -> bool:
+        """Whether this requester takes responses in chunks."""
+        has_chunks = RequesterCapabilities.CHUNK_CAP in self.config.capabilities
+        return self.version >= SpdmVersion.V1_2 and has_chunks
 
     def new_session_id(self) -> int:
         """Return the requester's half of a session id that is free, counting down as the reference implementation."""
@@ -357,7 +463,16 @@ class Requester(Endpoint):
 
     def sign(self, slot: int, pieces: Pieces) -> SignatureCheck:
         """Sign FINISH with the key of one of the requester's slots."""
-        raise LocalProtocolError(self.state, f"slot {slot}")
+        try:
+            key = self.identity.signing_key(slot, KeyUsage.KEY_EX_USE)
+        except Refusal as refusal:
+            raise LocalProtocolError(self.state, f"slot {slot}", refusal.reason) from None
+        return self.sign_by(key, pieces, slot, what="FINISH signature", context=SigningContext.REQUESTER_FINISH)
+
+    def sign_by(self, key: SigningKey, pieces: Pieces, slot: int, **account: Any) -> SignatureCheck:
+        """Sign a transcript with a key of the requester's."""
+        account["slot"] = None if slot == RAW_PUBLIC_KEY_SLOT else slot
+        return self.signer(of_requester=True).sign(self._provider, key, pieces, **account)
 
     def nonce(self, size: int) -> bytes:
         """Draw a nonce."""
@@ -417,10 +532,11 @@ class Requester(Endpoint):
         return signer.verify(key, answer.message.signature, pieces, **account)
 
     def expect_encapsulated_flow(self, answer: Answer) -> None:
-        """The responder asks for the requester's signature next."""
+        """Go on with the encapsulated flow: the responder asks for the requester's signature."""
+        self.follow(answer, GetEncapsulatedRequest(version=self.version), memory=encapsulated.Flow())
 
-    def wait(self, exchange: Exchange, message: bytes, until: float) -> None:
-        """Keep a request waiting until a message about it is to be sent."""
+    def wait(self, exchange: Exchange, message: bytes | None, until: float) -> None:
+        """Keep a request waiting until a message about it is to be sent, or it is to be repeated."""
         self._exchange, self._waiting = exchange, Waiting(message, until)
 
     def drop(self, exchange: Exchange) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import attrs
 
 from pytio.errors import RemoteProtocolError
+from pytio.spdm.chunking import Cut, Gathering
 from pytio.spdm.codes import SpdmCode
 from pytio.spdm.messages.base import SpdmMessage
 from pytio.spdm.requests import Intent
@@ -29,8 +31,12 @@ class Exchange:
     """What it is part of; None where a message was given."""
     memory: Any = attrs.field(default=None, repr=False)
     """What its taker needs to remember: the taker's own business."""
-    is_encapsulated: bool = False
-    """Whether the responder asked for what it delivers."""
+    cut: Cut | None = None
+    """The request itself, on its way in chunks."""
+    gathering: Gathering | None = None
+    """Its response, on its way in chunks."""
+    afterwards: list[Callable[[], None]] = attrs.field(factory=list)
+    """What is to be done once it has been sealed: changes of keys."""
     busy_left: int = 0
     """How often it may be repeated yet."""
     give_up_at: float | None = None

@@ -11,6 +11,7 @@ from pytio.spdm.codes import SpdmCode, SpdmErrorCode
 from pytio.spdm.events import Event, RequestDeferred
 from pytio.spdm.messages.error import Error, ResponseNotReady
 from pytio.spdm.messages.session import RespondIfReady
+from pytio.spdm.requester import chunks
 from pytio.spdm.session import Session, Side
 from pytio.spdm.state import ConnectionState
 
@@ -68,8 +69,9 @@ def _busy(requester: Requester, exchange: Exchange, error: Error, raw: bytes, no
     if not exchange.busy_left:
         return _refused(requester, exchange, error, raw, now)
     exchange.busy_left -= 1
+    exchange.cut = exchange.gathering = None
     until = now + requester.config.busy_delay_s
-    requester.wait(exchange, exchange.raw, until)
+    requester.wait(exchange, None, until)
     return [RequestDeferred(exchange.code, until)]
 
 
@@ -100,6 +102,7 @@ _TAKERS: Final[Mapping[int, _Taker]] = MappingProxyType(
     {
         SpdmErrorCode.BUSY: _busy,
         SpdmErrorCode.RESPONSE_NOT_READY: _not_ready,
+        SpdmErrorCode.LARGE_RESPONSE: chunks.begin_get,
         SpdmErrorCode.REQUEST_RESYNCH: _resynchronize,
     }
 )

@@ -12,9 +12,10 @@ from pytio.spdm.codes import SpdmCode, SpdmVersion
 from pytio.spdm.events import Event
 from pytio.spdm.messages import MESSAGES
 from pytio.spdm.messages.base import SpdmMessage
-from pytio.spdm.requester import connection, handshake, identity, measurements, upkeep, vendor
+from pytio.spdm.requester import connection, encapsulated, handshake, identity, measurements, upkeep, vendor
 from pytio.spdm.requester.exchange import Answer, Exchange
 from pytio.spdm.requests import (
+    AnswerEncapsulated,
     Authenticate,
     Connect,
     Intent,
@@ -83,6 +84,7 @@ BUILDERS: Final[Mapping[type[Intent], Builder]] = MappingProxyType(
         KeepAlive: Builder(SpdmCode.HEARTBEAT, upkeep.build_heartbeat),
         UpdateKeys: Builder(SpdmCode.KEY_UPDATE, upkeep.build_key_update),
         LeaveSession: Builder(SpdmCode.END_SESSION, upkeep.build_end_session),
+        AnswerEncapsulated: Builder(SpdmCode.GET_ENCAPSULATED_REQUEST, encapsulated.build_get_encapsulated_request),
         VendorRequest: Builder(SpdmCode.VENDOR_DEFINED_REQUEST, vendor.build_vendor_request),
     }
 )
@@ -105,6 +107,8 @@ _TAKES: Final[Mapping[SpdmCode, _Take]] = {
     SpdmCode.HEARTBEAT_ACK: upkeep.take_heartbeat_ack,
     SpdmCode.KEY_UPDATE_ACK: upkeep.take_key_update_ack,
     SpdmCode.END_SESSION_ACK: upkeep.take_end_session_ack,
+    SpdmCode.ENCAPSULATED_REQUEST: encapsulated.take_encapsulated_request,
+    SpdmCode.ENCAPSULATED_RESPONSE_ACK: encapsulated.take_encapsulated_response_ack,
     SpdmCode.VENDOR_DEFINED_RESPONSE: vendor.take_vendor_response,
 }
 

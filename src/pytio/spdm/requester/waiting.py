@@ -11,7 +11,7 @@ __all__ = ("Waiting",)
 class Waiting:
     """A message to be sent later, about the request that is on its way."""
 
-    message: bytes = attrs.field(repr=False)
-    """The request once more, or RESPOND_IF_READY."""
+    message: bytes | None
+    """RESPOND_IF_READY; None for the request once more."""
     until: float
     """When."""

@@ -1,4 +1,4 @@
-"""One request as a handler sees it, and how a handler refuses it."""
+"""One request as a handler sees it, and what a vendor's handler is."""
 
 from __future__ import annotations
 
@@ -7,35 +7,11 @@ from typing import Any, Protocol
 
 import attrs
 
-from pytio.spdm.codes import SpdmCode, SpdmErrorCode
+from pytio.spdm.codes import SpdmCode
 from pytio.spdm.events import Event
 from pytio.spdm.session import Session
 
-__all__ = ("Call", "NotReadyError", "Refusal", "VendorHandler", "require")
-
-
-class Refusal(Exception):  # noqa: N818  not an error of ours: the engine turns it into an ERROR message
-    """A request that is to be answered with ERROR.
-
-    Attributes:
-        code: the error code.
-        reason: why, in words that are not sent.
-        data: the error data byte.
-        extended: the extended error data.
-    """
-
-    def __init__(self, code: SpdmErrorCode, reason: str, data: int = 0, extended: Any = b"") -> None:
-        super().__init__(code, reason, data)
-        self.code = code
-        self.reason = reason
-        self.data = data
-        self.extended = extended
-
-
-def require(holds: object, reason: str, code: SpdmErrorCode = SpdmErrorCode.INVALID_REQUEST) -> None:
-    """Raise Refusal, as InvalidRequest unless told otherwise, if a rule does not hold."""
-    if not holds:
-        raise Refusal(code, reason)
+__all__ = ("Call", "NotReadyError", "VendorHandler")
 
 
 class NotReadyError(Exception):
@@ -79,6 +55,8 @@ class Call:
     now: float
     events: list[Event] = attrs.field(factory=list)
     """What the handler reports."""
+    is_ready: bool = False
+    """Whether it was put off before, and is not to be put off again."""
     afterwards: list[Callable[[], list[Event]]] = attrs.field(factory=list)
     """What is to be done once the response has been sealed: changes of keys."""
     ending: list[tuple[Session, str]] = attrs.field(factory=list)

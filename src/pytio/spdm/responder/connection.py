@@ -13,7 +13,8 @@ from pytio.spdm.messages.capabilities import Capabilities, GetCapabilities
 from pytio.spdm.messages.version import Version, VersionNumber
 from pytio.spdm.negotiated import Negotiated
 from pytio.spdm.negotiation import UnacceptableError, select, supported_algorithms
-from pytio.spdm.responder.calls import Call, Refusal, require
+from pytio.spdm.refusal import Refusal, require
+from pytio.spdm.responder.calls import Call
 
 if TYPE_CHECKING:
     from pytio.spdm.responder.engine import Responder

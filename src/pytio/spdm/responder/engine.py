@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any, ClassVar
 
-from pytio.crypto import ChainRole, HashAlgorithm, Provider, SignatureAlgorithm, SigningKey, digest
+from pytio.crypto import ChainRole, HashAlgorithm, Provider, SigningKey
 from pytio.errors import EncodeError, LocalProtocolError, PytioError, SpdmDecodeError
 from pytio.spdm import algorithms
-from pytio.spdm.capabilities import ResponderCapabilities
+from pytio.spdm.capabilities import RequesterCapabilities, ResponderCapabilities
 from pytio.spdm.checks import SignatureCheck
 from pytio.spdm.codes import (
     RAW_PUBLIC_KEY_SLOT,
-    KeyUsage,
     MeasurementSummaryHashType,
     MutAuthRequested,
     RegistryId,
@@ -19,23 +19,29 @@ from pytio.spdm.codes import (
     SpdmErrorCode,
     SpdmVersion,
 )
-from pytio.spdm.configuration import Measurement, ResponderConfig, Slot
+from pytio.spdm.configuration import Measurement, ResponderConfig
 from pytio.spdm.endpoint import HEADER_BYTES, Endpoint
 from pytio.spdm.events import Dropped, Event, PeerAuthenticated, RequestAnswered, SessionEnded
 from pytio.spdm.inner_framing import InnerFraming, NotSpdmError
-from pytio.spdm.messages.base import SpdmMessage
 from pytio.spdm.messages.capabilities import Capabilities, GetCapabilities
 from pytio.spdm.messages.error import Error
 from pytio.spdm.negotiated import Negotiated
+from pytio.spdm.own_identity import OwnIdentity
 from pytio.spdm.peer_identity import PeerIdentity
+from pytio.spdm.refusal import Refusal, require
+from pytio.spdm.requests import Intent
+from pytio.spdm.responder import encapsulated as flows
 from pytio.spdm.responder import measurements as measuring
-from pytio.spdm.responder.calls import Call, Refusal, VendorHandler, require
+from pytio.spdm.responder.calls import Call, VendorHandler
+from pytio.spdm.responder.chunks import Transfers
+from pytio.spdm.responder.deferral import Deferred, defer
 from pytio.spdm.responder.gate import admit
-from pytio.spdm.responder.slots import SlotStore
 from pytio.spdm.responder.tables import ANSWERS
 from pytio.spdm.responder.vendor import VendorKey
 from pytio.spdm.secured import RECORD_FORMATS, RecordFormat, RecordTransport
 from pytio.spdm.session import RecordRules, Session, Side, record_session_id
+from pytio.spdm.signing import SigningContext
+from pytio.spdm.slots import SlotStore
 from pytio.spdm.state import REQUEST_RULES, SessionState
 from pytio.spdm.transcript import Piece, Pieces
 
@@ -61,6 +67,11 @@ class Responder(Endpoint):
         peer: what is known of the requester's identity.
         vendor_handlers: who registered for VENDOR_DEFINED.
         is_busy: set it to have every request answered Busy.
+        transfers: the large message that is on its way in chunks, if any.
+        deferred: the request that was answered ResponseNotReady, if any.
+        last_token: the token that was given to it.
+        flows: what the responder will ask when the requester comes for it.
+        active_flow: what it is asking now, if anything.
     """
 
     IS_REQUESTER: ClassVar[bool] = False
@@ -91,6 +102,11 @@ class Responder(Endpoint):
         self._capabilities: tuple[GetCapabilities, Capabilities] | None = None
         self._needs_resync = False
         self._clear_handshake: int | None = None
+        self.transfers = Transfers()
+        self.deferred: Deferred | None = None
+        self.last_token = 0
+        self.flows: list[flows.Flow] = []
+        self.active_flow: flows.Flow | None = None
 
     def register(
         self, handler: VendorHandler, standard_id: RegistryId | int, vendor_id: bytes, protocol_id: int | None = None
@@ -167,27 +183,40 @@ class Responder(Endpoint):
         return []
 
     def _finish_session(self, session: Session, reason: str) -> list[Event]:
+        self.flows = [flow for flow in self.flows if flow.session is not session]
+        if self.active_flow is not None and self.active_flow.session is session:
+            self.active_flow = None
+        if self.transfers.context == session.session_id:
+            self.transfers.close()
+        if self.deferred is not None and self.deferred.call.context == session.session_id:
+            self.deferred = None
         self._end_session(session)
         return [SessionEnded(session.session_id, reason)]
 
     def _answer(
-        self, message: bytes, session: Session | None, now: float, events: list[Event]
+        self, message: bytes, session: Session | None, now: float, events: list[Event], *, is_whole: bool = False
     ) -> tuple[bytes, Call | None]:
-        """Return the bytes of the response to a request in clear text, and the call if it came to one."""
+        """Return the bytes of the response to a request in clear text, and the call if it came to one.
+
+        ``is_whole`` is for a request that came in chunks: whether its response fits is the carrier's affair.
+        """
         code = message[_CODE_OFFSET] if len(message) > _CODE_OFFSET else 0
         context = session.session_id if session is not None else None
         call: Call | None = None
         try:
             call = self._examine(message, session, now, events)
             response = self.perform(call)
+            if not is_whole:
+                response = self._within_room(response, call)
         except Refusal as refusal:
-            response = self._refuse(refusal, code)
+            response = self.error_of(refusal, code)
             events.append(RequestAnswered(code, refusal.code, refusal.reason, context))
         else:
             events.append(RequestAnswered(code, session=context))
         return response, call
 
-    def _refuse(self, refusal: Refusal, code: int) -> bytes:
+    def error_of(self, refusal: Refusal, code: int) -> bytes:
+        """Return the ERROR that refuses a request."""
         version = SpdmVersion.V1_0 if code == SpdmCode.GET_VERSION else self.version
         error = Error(
             version=version,
@@ -219,11 +248,14 @@ class Responder(Endpoint):
         if call.code not in _UNNOTED:
             self.transcript.request(call.raw, context=context)
         try:
-            response: SpdmMessage = ANSWERS[call.code].answer(self, call)
+            self._defer_if_told(call)
+            response = ANSWERS[call.code].answer(self, call)
         except Refusal as refusal:
-            if call.code not in _UNNOTED:
-                self.transcript.response(self._refuse(refusal, call.code), context=context)
+            if call.code not in _UNNOTED and refusal.code != SpdmErrorCode.RESPONSE_NOT_READY:
+                self.transcript.response(self.error_of(refusal, call.code), context=context)
             raise
+        if isinstance(response, bytes):  # the response of another request, which has been taken note of
+            return response
         raw = response.build()
         if call.code not in _UNNOTED:
             signature_size = len(getattr(response, "signature", None) or b"")
@@ -231,6 +263,46 @@ class Responder(Endpoint):
         if call.session is None:
             self._advance(SpdmCode(response.code))
         return raw
+
+    def _defer_if_told(self, call: Call) -> None:
+        seconds = self.config.deferred_s.get(call.code)
+        if seconds is not None and not call.is_ready:
+            raise defer(self, call, seconds)
+
+    def answer_inner(self, message: bytes, carrier: Call) -> bytes:
+        """Return the response to a request that came in chunks."""
+        response, call = self._answer(message, carrier.session, carrier.now, carrier.events, is_whole=True)
+        if call is not None:
+            carrier.afterwards.extend(call.afterwards)
+            carrier.ending.extend(call.ending)
+        return response
+
+    def _within_room(self, response: bytes, call: Call) -> bytes:
+        """Return a response if the requester takes it in one message. Raises Refusal to have it fetched in chunks."""
+        room = self.send_room(call.session)
+        if room is None or len(response) <= room or call.code in (SpdmCode.CHUNK_SEND, SpdmCode.CHUNK_GET):
+            return response
+        raise self.too_large(response, call.session)
+
+    def too_large(self, response: bytes, session: Session | None) -> Refusal:
+        """Keep a response to be fetched in chunks, if the requester can; return the ERROR that says so."""
+        request, capabilities = self.capabilities_exchange
+        can_chunk = bool((request.flags or 0) & RequesterCapabilities.CHUNK_CAP) and bool(
+            capabilities.flags & ResponderCapabilities.CHUNK_CAP
+        )
+        room, context = self.send_room(session), session.session_id if session is not None else None
+        if can_chunk and room is not None and len(response) <= (request.max_spdm_msg_size or 0):
+            return self.transfers.offer(response, context, room, self)
+        reason = f"{len(response)} bytes"
+        return Refusal(SpdmErrorCode.RESPONSE_TOO_LARGE, reason, extended=len(response))
+
+    def send_room(self, session: Session | None) -> int | None:
+        """Return the bytes of the largest message that may be sent at once; None where the requester has not said."""
+        if self._capabilities is None:
+            return None
+        theirs = self._capabilities[0].data_transfer_size
+        rooms = (theirs, self.config.limits.send_size, session.room() if session is not None else None)
+        return min((room for room in rooms if room is not None), default=None) if theirs is not None else None
 
     # time
 
@@ -272,6 +344,9 @@ class Responder(Endpoint):
     def settle(self, agreed: Negotiated) -> None:
         """Take what ALGORITHMS settled."""
         self._negotiated = agreed
+        if agreed.base_hash and (agreed.req_base_asym or agreed.req_pqc_asym):
+            signer = self.signer(of_requester=True)
+            self.peer.learn(agreed.version, signer.hash_algorithm, signer.algorithm)
 
     def nonce(self, size: int) -> bytes:
         """Draw a nonce."""
@@ -283,25 +358,9 @@ class Responder(Endpoint):
         return algorithms.hash_algorithm(self.negotiated.base_hash)
 
     @property
-    def algorithm(self) -> SignatureAlgorithm | None:
-        """What the responder signs by; None where nothing was negotiated for that."""
-        selected = self.negotiated.base_asym or self.negotiated.pqc_asym
-        return algorithms.signature_algorithm(selected) if selected else None
-
-    @property
-    def provisioned_slots(self) -> dict[int, Slot]:
-        """The slots that count on this connection, ascending."""
-        return self.slots.provisioned(self.algorithm, with_keys_only=self.negotiated.is_responder_multi_key)
-
-    @property
-    def supported_slot_mask(self) -> int:
-        """The slots that exist, bit by slot; reserved before 1.3."""
-        return sum(1 << number for number in self.slots.slots) if self.version >= SpdmVersion.V1_3 else 0
-
-    @property
-    def has_slot_sizes(self) -> bool:
-        """Whether GET_CERTIFICATE may ask for a slot's size."""
-        return self.version >= SpdmVersion.V1_3
+    def identity(self) -> OwnIdentity:
+        """The responder's slots as they count on this connection."""
+        return OwnIdentity(self.slots, self.negotiated)
 
     @property
     def has_large_vendor_form(self) -> bool:
@@ -335,14 +394,24 @@ class Responder(Endpoint):
         return next(half for half in range(_MAX_HALF_SESSION_ID, 0, -1) if half not in taken)
 
     def mutual_authentication(self) -> tuple[MutAuthRequested, int]:
-        """Return what KEY_EXCHANGE_RSP asks of the requester, and of which of its slots, in four bits."""
-        return MutAuthRequested(0), 0
+        """Return what KEY_EXCHANGE_RSP asks of the requester, and of which of its slots, in four bits.
+
+        Raises Refusal where it has to authenticate itself and cannot.
+        """
+        wanted, slot = flows.mutual_request(self)
+        if not wanted and self.config.is_mutual_authentication_mandatory:
+            since_1_3 = self.version >= SpdmVersion.V1_3
+            error = SpdmErrorCode.INVALID_POLICY if since_1_3 else SpdmErrorCode.UNSPECIFIED
+            raise Refusal(error, "mutual authentication is mandatory, and not possible")
+        return wanted, slot
 
     def begin_session(self, session: Session, mutual: MutAuthRequested, slot: int) -> None:
-        """Keep a session whose handshake begins."""
+        """Keep a session whose handshake begins, and have the requester authenticate itself as it was asked to."""
         self.sessions[session.session_id] = session
         if not session.is_psk:
             self._clear_handshake = session.session_id
+        session.wants_mutual = bool(mutual)
+        flows.begin_mutual(self, session, mutual)
 
     @property
     def handshake_in_the_clear(self) -> Session | None:
@@ -352,42 +421,48 @@ class Responder(Endpoint):
 
     def require_mutual_authentication(self, session: Session) -> None:
         """Raise Refusal where FINISH comes before the requester has authenticated itself."""
+        done = session.is_mutual or not session.wants_mutual
+        require(done, "mutual authentication did not come to its end", SpdmErrorCode.UNEXPECTED_REQUEST)
 
     def verify_requester(self, session: Session, signature: bytes, pieces: Pieces) -> SignatureCheck:
         """Check the requester's signature in FINISH. Raises CheckFailedError."""
-        raise LocalProtocolError(session.state, "signature")
+        slot = session.requester_slot
+        context = SigningContext.REQUESTER_FINISH
+        return self.verify_signature(slot, signature, pieces, what="FINISH signature", context=context)
 
-    def peer_authenticated(self, session: Session) -> PeerAuthenticated:
+    def verify_signature(self, slot: int, signature: bytes, pieces: Pieces, **account: Any) -> SignatureCheck:
+        """Check a signature by the key of one of the requester's slots. Raises CheckFailedError, KeyError."""
+        signer = self.signer(of_requester=True)
+        account["slot"] = None if slot == RAW_PUBLIC_KEY_SLOT else slot
+        return signer.verify(self.peer.public_key(slot, signer.algorithm), signature, pieces, **account)
+
+    def requester_chain_hash(self, slot: int, rule: str) -> Piece:
+        """Return the hash of the requester's chain, or of its provisioned key. Raises KeyError if it is not known."""
+        signer = self.signer(of_requester=True)
+        return self.peer.hash_of(slot, signer.algorithm, signer.hash_algorithm, rule)
+
+    def peer_authenticated(self, session: Session | None, slot: int) -> PeerAuthenticated:
         """Return the event that says who the requester is."""
-        return PeerAuthenticated(session.requester_slot, b"", session.session_id)
+        known = self.peer.chains.get(slot)
+        number = session.session_id if session is not None else None
+        return PeerAuthenticated(slot, known.chain if known is not None else b"", number)
 
-    def signing_key(self, number: int, use: KeyUsage) -> SigningKey:
-        """Return the key of a slot, or for 0xFF the provisioned one.
+    def note_inner_digests(self, session: Session, digests: bytes) -> None:
+        """Keep the first encapsulated DIGESTS of a session, which its transcript holds where several keys are used."""
+        if self.negotiated.is_requester_multi_key:
+            session.transcript.encapsulated_digests = Piece(SpdmCode.DIGESTS.name, digests, "ED")
 
-        Raises Refusal where there is none, or where it is not to be used for that.
+    def ask(self, *intents: Intent, session: int | None = None) -> None:
+        """Have the requester asked, when it comes for it: by GET_ENCAPSULATED_REQUEST, outside any session or in one.
+
+        Takes what has a question in the encapsulated flow: `ReadDigests`, `ReadCertificate`, `Authenticate`,
+        `UpdateKeys`, `ReadEndpointInfo`, `TellEvents`, `ReadEventTypes`, `Subscribe`. Raises LocalProtocolError if the
+        connection has no such flow; KeyError if there is no such session.
         """
-        algorithm = self.algorithm
-        if number == RAW_PUBLIC_KEY_SLOT:
-            can = ResponderCapabilities.PUB_KEY_ID_CAP in self.negotiated.responder
-            pair = self.config.key_pair(self.config.raw_public_key_pair or 0) if can else None
-            if pair is not None and algorithm is not None and pair.serves(algorithm):
-                return pair.key
-            raise Refusal(SpdmErrorCode.INVALID_REQUEST, "no public key was provisioned")
-        slot = self.provisioned_slots.get(number)
-        pair = self.slots.key_pair(slot) if slot is not None and slot.certificates else None
-        if slot is None or pair is None or algorithm is None or not pair.serves(algorithm):
-            raise Refusal(SpdmErrorCode.INVALID_REQUEST, f"slot {number} is not provisioned")
-        several = self.negotiated.is_responder_multi_key
-        require(not several or use & self.slots.usage(slot), f"the key of slot {number} is not for {use.name}")
-        return pair.key
-
-    def chain_hash(self, number: int, rule: str) -> Piece:
-        """Return the hash of a slot's chain, or for 0xFF of the provisioned public key's DER."""
-        if number == RAW_PUBLIC_KEY_SLOT:
-            spki = self.signing_key(number, KeyUsage(0)).public_key.to_spki()
-            return Piece("Hash(public key)", digest(self.hash_algorithm, spki), rule)
-        slot = self.provisioned_slots[number]
-        return Piece("Hash(certificate chain)", self.slots.digest(slot, self.hash_algorithm), rule)
+        if self._negotiated is None or not self._negotiated.can_encapsulate:
+            raise LocalProtocolError(self.state, "question", "the encapsulated flow needs ENCAP_CAP of both sides")
+        where = self.sessions[session] if session is not None else None
+        self.flows.append(flows.Flow(deque(intents), session, where))
 
     def sign(self, key: SigningKey, pieces: Pieces, number: int, **account: Any) -> SignatureCheck:
         """Sign a transcript with the key of a slot."""
@@ -401,10 +476,18 @@ class Responder(Endpoint):
     @property
     def wants_basic_mutual_authentication(self) -> bool:
         """Whether CHALLENGE_AUTH asks for the requester's signature (SPDM_U7: in 1.2, too, where it is deprecated)."""
-        return False
+        return self.config.has_basic_mutual_authentication and flows.can_challenge(self.negotiated)
 
     def begin_basic_mutual_authentication(self) -> None:
         """CHALLENGE_AUTH has asked for it: the encapsulated flow is to follow."""
+        flows.begin_basic(self)
 
     def check_in_flight(self, code: SpdmCode, session: Session | None) -> None:
         """Raise Refusal where another exchange has to be completed first."""
+        flow = self.active_flow
+        if flow is not None and flow.is_mandatory and code not in flows.IN_FLOW:
+            raise Refusal(SpdmErrorCode.REQUEST_IN_FLIGHT, f"{code.name} during mutual authentication")
+        if self.transfers.is_busy and code not in (SpdmCode.CHUNK_SEND, SpdmCode.CHUNK_GET):
+            raise Refusal(SpdmErrorCode.UNEXPECTED_REQUEST, f"{code.name} during a transfer in chunks")
+        if code is not SpdmCode.RESPOND_IF_READY and code not in (SpdmCode.CHUNK_SEND, SpdmCode.CHUNK_GET):
+            self.deferred = None  # whoever asks for something else does not want the answer any more

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytio.spdm.codes import SpdmCode, SpdmErrorCode, SpdmVersion
-from pytio.spdm.responder.calls import Refusal, require
+from pytio.spdm.refusal import Refusal, require
 from pytio.spdm.session import Session, place_of
 from pytio.spdm.state import REQUEST_RULES, ConnectionState, Place, RequestRule
 

@@ -21,7 +21,8 @@ from pytio.spdm.codes import (
 from pytio.spdm.events import Checked, Event, SessionEstablished, SessionStarted
 from pytio.spdm.messages.key_exchange import Finish, FinishRsp, KeyExchange, KeyExchangeRsp
 from pytio.spdm.messages.psk import PskExchange, PskExchangeRsp, PskFinish, PskFinishRsp
-from pytio.spdm.responder.calls import Call, Refusal, require
+from pytio.spdm.refusal import Refusal, require
+from pytio.spdm.responder.calls import Call
 from pytio.spdm.responder.gate import outside_error
 from pytio.spdm.secured import session_id
 from pytio.spdm.secured_negotiation import SecuredTerms, read_offer, record_rules, selection
@@ -91,7 +92,7 @@ def answer_key_exchange(responder: Responder, call: Call) -> KeyExchangeRsp:
     agreed, config = responder.negotiated, responder.config
     _check_sessions(responder)
     summary = responder.summary_hash(request.measurement_summary_hash_type)
-    key = responder.signing_key(request.slot_id, KeyUsage.KEY_EX_USE)
+    key = responder.identity.signing_key(request.slot_id, KeyUsage.KEY_EX_USE)
     _check_policy(responder, request.session_policy)
     terms, version = _choose_version(responder, request.opaque_data)
     rsp_half = responder.new_session_half(request.req_session_id)
@@ -126,7 +127,7 @@ def answer_key_exchange(responder: Responder, call: Call) -> KeyExchangeRsp:
         signature_size=signature_size,
         verify_size=verify_size,
         digests=responder.transcript.first_digests if agreed.is_responder_multi_key else None,
-        chain=responder.chain_hash(request.slot_id, "Ct"),
+        chain=responder.identity.chain_hash(request.slot_id, "Ct"),
     )
     signed = responder.sign(
         key,
@@ -198,7 +199,7 @@ def answer_finish(responder: Responder, call: Call) -> FinishRsp:
         call.events.append(Checked(mac))
     transcript.finish_response = Piece(SpdmCode.FINISH_RSP.name, message.build(), "F")
     if session.is_mutual:
-        call.events.append(responder.peer_authenticated(session))
+        call.events.append(responder.peer_authenticated(session, session.requester_slot))
     _establish_after(responder, call, session)
     return message
 

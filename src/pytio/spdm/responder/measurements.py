@@ -23,7 +23,8 @@ from pytio.spdm.events import Checked
 from pytio.spdm.messages.endpoint_info import EndpointInfo, GetEndpointInfo
 from pytio.spdm.messages.measurement_log import GetMeasurementExtensionLog, MeasurementExtensionLog
 from pytio.spdm.messages.measurements import GetMeasurements, MeasurementBlock, Measurements
-from pytio.spdm.responder.calls import Call, require
+from pytio.spdm.refusal import require
+from pytio.spdm.responder.calls import Call
 from pytio.spdm.signing import SigningContext
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def answer_get_measurements(responder: Responder, call: Call) -> Measurements:
     can_sign = ResponderCapabilities.MEAS_CAP_SIG in agreed.responder
     require(can_sign or not is_signed, "a signature was asked for, and measurements are not signed")
     slot = request.slot_id_param.slot_id if request.slot_id_param is not None else 0
-    key = responder.signing_key(_key_slot(slot), KeyUsage.MEASUREMENT_USE) if is_signed else None
+    key = responder.identity.signing_key(_key_slot(slot), KeyUsage.MEASUREMENT_USE) if is_signed else None
     blocks = _blocks(responder, is_raw=request.raw_bit_stream_requested)
     count = len(blocks) if operation == MeasurementIndex.TOTAL_NUMBER else 0
     if operation != MeasurementIndex.ALL:
@@ -131,7 +132,7 @@ def answer_get_endpoint_info(responder: Responder, call: Call) -> EndpointInfo:
     require(request.sub_code == EndpointInfoSubCode.DEVICE_CLASS_IDENTIFIER, f"SubCode {request.sub_code:#x}")
     can_sign = ResponderCapabilities.EP_INFO_CAP_SIG in responder.negotiated.responder
     require(can_sign or not is_signed, "a signature was asked for, and endpoint information is not signed")
-    key = responder.signing_key(_key_slot(slot), KeyUsage.ENDPOINT_INFO_USE) if is_signed else None
+    key = responder.identity.signing_key(_key_slot(slot), KeyUsage.ENDPOINT_INFO_USE) if is_signed else None
     info = responder.config.endpoint_info.build()
     if key is None:
         return EndpointInfo(version=responder.version, endpoint_info=info)

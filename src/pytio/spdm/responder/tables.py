@@ -11,7 +11,17 @@ import attrs
 from pytio.spdm.codes import SpdmCode
 from pytio.spdm.messages import MESSAGES
 from pytio.spdm.messages.base import SpdmMessage
-from pytio.spdm.responder import connection, handshake, identity, measurements, upkeep, vendor
+from pytio.spdm.responder import (
+    chunks,
+    connection,
+    deferral,
+    encapsulated,
+    handshake,
+    identity,
+    measurements,
+    upkeep,
+    vendor,
+)
 from pytio.spdm.responder.calls import Call
 
 if TYPE_CHECKING:
@@ -34,9 +44,9 @@ class Answer:
         """The request's class."""
         return MESSAGES[self.code]
 
-    def answer(self, responder: Responder, call: Call) -> SpdmMessage:
-        """Return the response. Raises Refusal to have it refused."""
-        response: SpdmMessage = self.handle(responder, call)
+    def answer(self, responder: Responder, call: Call) -> SpdmMessage | bytes:
+        """Return the response, as bytes where it is that of another request. Raises Refusal to have it refused."""
+        response: SpdmMessage | bytes = self.handle(responder, call)
         return response
 
 
@@ -57,6 +67,11 @@ _HANDLERS: Final[Mapping[SpdmCode, _Handle]] = {
     SpdmCode.HEARTBEAT: upkeep.answer_heartbeat,
     SpdmCode.KEY_UPDATE: upkeep.answer_key_update,
     SpdmCode.END_SESSION: upkeep.answer_end_session,
+    SpdmCode.GET_ENCAPSULATED_REQUEST: encapsulated.answer_get_encapsulated_request,
+    SpdmCode.DELIVER_ENCAPSULATED_RESPONSE: encapsulated.answer_deliver_encapsulated_response,
+    SpdmCode.CHUNK_SEND: chunks.answer_chunk_send,
+    SpdmCode.CHUNK_GET: chunks.answer_chunk_get,
+    SpdmCode.RESPOND_IF_READY: deferral.answer_respond_if_ready,
     SpdmCode.VENDOR_DEFINED_REQUEST: vendor.answer_vendor_request,
 }
 

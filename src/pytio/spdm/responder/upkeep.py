@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from pytio.spdm.codes import KeyUpdateOperation, SpdmErrorCode
 from pytio.spdm.events import KeysUpdated
 from pytio.spdm.messages.session import EndSessionAck, HeartbeatAck, KeyUpdate, KeyUpdateAck
-from pytio.spdm.responder.calls import Call, Refusal, require
+from pytio.spdm.refusal import Refusal, require
+from pytio.spdm.responder.calls import Call
 from pytio.spdm.session import Session, Side
 
 if TYPE_CHECKING:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, TypeAlias
 from pytio.errors import DecodeError, ProtocolError
 from pytio.spdm.codes import SpdmCode, SpdmErrorCode
 from pytio.spdm.messages.vendor_defined import VendorDefinedRequest, VendorDefinedResponse
-from pytio.spdm.responder.calls import Call, Refusal, VendorHandler, require
+from pytio.spdm.refusal import Refusal, require
+from pytio.spdm.responder.calls import Call, NotReadyError, VendorHandler
+from pytio.spdm.responder.deferral import defer
 
 if TYPE_CHECKING:
     from pytio.spdm.responder.engine import Responder
@@ -36,6 +38,8 @@ def answer_vendor_request(responder: Responder, call: Call) -> VendorDefinedResp
         raise Refusal(SpdmErrorCode.UNSUPPORTED_REQUEST, "nobody registered for this vendor", unsupported)
     try:
         payload = handler.handle(request.payload, call.context)
+    except NotReadyError as error:
+        raise defer(responder, call, error.seconds) from error
     except LookupError as error:
         raise Refusal(SpdmErrorCode.UNSUPPORTED_REQUEST, str(error), unsupported) from error
     except (DecodeError, ProtocolError) as error:

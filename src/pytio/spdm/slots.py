@@ -1,4 +1,4 @@
-"""The responder's certificate slots: those of the configuration, and what SET_CERTIFICATE made of them (DSP0274).
+"""An endpoint's certificate slots: those of its configuration, and what SET_CERTIFICATE made of them (DSP0274).
 
 A slot counts on a connection if its key serves the negotiated algorithm. What needs a reset to count waits here, and
 `reset` lets it. This file knows no message.
@@ -10,7 +10,7 @@ import attrs
 
 from pytio.crypto import HashAlgorithm, SignatureAlgorithm, digest
 from pytio.spdm.codes import CERTIFICATE_SLOTS, CertificateModel, KeyUsage
-from pytio.spdm.configuration import KeyPair, ResponderConfig, Slot
+from pytio.spdm.configuration import EndpointConfig, KeyPair, Slot
 
 __all__ = ("SlotStore",)
 
@@ -22,12 +22,14 @@ class SlotStore:
         slots: what counts now.
         key_pairs: the key pairs; number 1 is the first. None where one was erased.
         usages: what each key pair signs, by number.
+        raw_key_pair: the key pair whose public key the peer knows out of band, if any.
     """
 
-    def __init__(self, config: ResponderConfig) -> None:
+    def __init__(self, config: EndpointConfig) -> None:
         self.slots: dict[int, Slot] = dict(sorted(config.slots.items()))
         self.key_pairs: list[KeyPair | None] = list(config.key_pairs)
         self.usages: dict[int, KeyUsage] = {number: pair.usage for number, pair in enumerate(config.key_pairs, 1)}
+        self.raw_key_pair: KeyPair | None = config.key_pair(config.raw_public_key_pair or 0)
         self._pending: dict[int, Slot] = {}
 
     def key_pair(self, slot: Slot) -> KeyPair | None:
