@@ -13,6 +13,7 @@ from typing import Final, TypeAlias
 import attrs
 
 __all__ = (
+    "BusAccess",
     "CONVENTIONAL_BYTES",
     "EXTENDED_BYTES",
     "Change",
@@ -109,6 +110,11 @@ class ConfigSpace:
     def __bytes__(self) -> bytes:
         """Return what a dump of the memory behind it would show; live registers are not asked."""
         return bytes(self._data)
+
+    @property
+    def bus(self) -> BusAccess:
+        """The bus's way to these registers, in bytes."""
+        return BusAccess(self)
 
     # the device's side
 
@@ -234,6 +240,26 @@ class ConfigSpace:
     def _store_byte(self, at: int, byte: int) -> None:
         kept = self._data[at] & ~self._rw[at] & _BYTE_MASK
         self._data[at] = (kept | byte & self._rw[at]) & ~(byte & self._rw1c[at])
+
+
+class BusAccess:
+    """Reads and writes a configuration space from the bus, in bytes instead of numbers."""
+
+    def __init__(self, space: ConfigSpace) -> None:
+        self._space = space
+
+    @property
+    def visible_bytes(self) -> int:
+        """How much there is."""
+        return len(self._space)
+
+    def read(self, offset: int, size: int, /) -> bytes:
+        """Return 1, 2 or 4 aligned bytes."""
+        return self._space.read(offset, size).to_bytes(size, "little")
+
+    def write(self, offset: int, data: bytes, /) -> None:
+        """Write 1, 2 or 4 aligned bytes."""
+        self._space.write(offset, len(data), int.from_bytes(data, "little"))
 
 
 def _check_access(offset: int, width: int) -> None:

@@ -11,18 +11,23 @@ from pytio.pci.dump import Function, Located, decode, function_json
 from pytio.pci.lspci import DumpedFunction, format_dump, is_dump, parse_dump
 from pytio.pci.plain import function_from_plain
 from pytio.pci.text import function_text
+from pytio.pci.views import ConfigView, IdeView, RegisterView, StructureView
 from pytio.pci.walk import Problem, walk
 
 __all__ = (
     "CapabilityId",
     "ConfigAccess",
+    "ConfigView",
     "Difference",
     "DumpAccess",
     "DumpedFunction",
     "ExtendedCapabilityId",
     "Function",
+    "IdeView",
     "Located",
     "Problem",
+    "RegisterView",
+    "StructureView",
     "compare",
     "decode",
     "format_dump",

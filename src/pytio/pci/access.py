@@ -1,6 +1,6 @@
 """The way to a configuration space: one small interface, and the bytes of a dump behind it.
 
-What goes to a live function implements the same two methods above this package. This file knows no register.
+What goes to a live function implements the same methods above this package. This file knows no register.
 """
 
 from __future__ import annotations
@@ -9,23 +9,23 @@ from typing import Final, Protocol
 
 from pytio.pci.codes import CONVENTIONAL_BYTES, EXTENDED_BYTES, HEADER_BYTES
 
-__all__ = ("ConfigAccess", "DumpAccess", "read_all")
+__all__ = ("ConfigAccess", "DumpAccess", "read_all", "read_bytes", "write_bytes")
 
-_DW_BYTES: Final = 4
+_WIDTHS: Final = (4, 2, 1)
 
 
 class ConfigAccess(Protocol):
     """Reads and writes one function's configuration space, one register access each."""
 
     @property
-    def size(self) -> int:
-        """How many bytes can be read: 64 without privilege, 256 without extended space, 4096."""
+    def visible_bytes(self) -> int:
+        """How much can be read: 64 without privilege, 256 without extended space, 4096."""
 
-    def read(self, offset: int, width: int, /) -> int:
-        """Return 1, 2 or 4 bytes at an offset aligned to as many, little-endian, in one access."""
+    def read(self, offset: int, size: int, /) -> bytes:
+        """Return 1, 2 or 4 bytes at an offset aligned to as many, in one access."""
 
-    def write(self, offset: int, width: int, value: int, /) -> None:
-        """Write 1, 2 or 4 bytes at an offset aligned to as many, little-endian, in one access."""
+    def write(self, offset: int, data: bytes, /) -> None:
+        """Write 1, 2 or 4 bytes at an offset aligned to as many, in one access."""
 
 
 class DumpAccess:
@@ -36,25 +36,30 @@ class DumpAccess:
         self._data = bytearray(data)
 
     @property
-    def size(self) -> int:
+    def visible_bytes(self) -> int:
         """How many bytes there are."""
         return len(self._data)
 
-    def read(self, offset: int, width: int, /) -> int:
-        """Return bytes of the dump; all ones beyond its end."""
-        if offset + width > len(self._data):
-            return (1 << 8 * width) - 1
-        return int.from_bytes(self._data[offset : offset + width], "little")
+    def read(self, offset: int, size: int, /) -> bytes:
+        """Return bytes of the dump.
 
-    def write(self, offset: int, width: int, value: int, /) -> None:
+        Raises:
+            ValueError: they are beyond its end.
+        """
+        return bytes(self._data[self._checked(offset, size)])
+
+    def write(self, offset: int, data: bytes, /) -> None:
         """Change bytes of the dump.
 
         Raises:
             ValueError: they are beyond its end.
         """
-        if offset + width > len(self._data):
-            raise ValueError(f"the dump ends at {len(self._data):#x}")
-        self._data[offset : offset + width] = value.to_bytes(width, "little")
+        self._data[self._checked(offset, len(data))] = data
+
+    def _checked(self, offset: int, size: int) -> slice:
+        if offset < 0 or offset + size > len(self._data):
+            raise ValueError(f"{size} bytes at {offset:#x} of a dump of {len(self._data)} bytes")
+        return slice(offset, offset + size)
 
     def __bytes__(self) -> bytes:
         """Return the bytes as they are now."""
@@ -63,5 +68,28 @@ class DumpAccess:
 
 def read_all(access: ConfigAccess) -> bytes:
     """Return what can be read, double word by double word; reading has no side effects."""
-    size = next((size for size in (EXTENDED_BYTES, CONVENTIONAL_BYTES, HEADER_BYTES) if access.size >= size), 0)
-    return b"".join(access.read(at, _DW_BYTES).to_bytes(_DW_BYTES, "little") for at in range(0, size, _DW_BYTES))
+    sizes = (EXTENDED_BYTES, CONVENTIONAL_BYTES, HEADER_BYTES)
+    size = next((size for size in sizes if access.visible_bytes >= size), 0)
+    return read_bytes(access, 0, size)
+
+
+def read_bytes(access: ConfigAccess, offset: int, size: int) -> bytes:
+    """Return any number of bytes, by the widest accesses that are aligned."""
+    data = b""
+    while size:
+        width = _widest(offset, size)
+        data += access.read(offset, width)
+        offset, size = offset + width, size - width
+    return data
+
+
+def write_bytes(access: ConfigAccess, offset: int, data: bytes) -> None:
+    """Write any number of bytes, lowest first, by the widest accesses that are aligned."""
+    while data:
+        width = _widest(offset, len(data))
+        access.write(offset, data[:width])
+        offset, data = offset + width, data[width:]
+
+
+def _widest(offset: int, size: int) -> int:
+    return next(width for width in _WIDTHS if width <= size and offset % width == 0)

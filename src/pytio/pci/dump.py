@@ -20,7 +20,7 @@ from pytio.pci.layouts import AnyCapability
 from pytio.pci.walk import Place, Problem, walk
 from pytio.wire.derive.json_text import json_reader
 
-__all__ = ("Function", "Gap", "Located", "decode", "function_json")
+__all__ = ("Function", "Gap", "Located", "decode", "function_json", "header_class")
 
 _HEADERS: Final[Mapping[int, type[Header]]] = {HeaderLayout.TYPE_0: Type0Header, HeaderLayout.TYPE_1: Type1Header}
 _HEADER_LAYOUT: Final = 0x0E
@@ -106,7 +106,7 @@ def decode(data: bytes) -> Function:
     Raises:
         PciDecodeError: there are less than the 64 bytes of the header.
     """
-    header_class = _header_class(data)
+    header_layout = header_class(data)
     walked = walk(data)
     problems = list(walked.problems)
     capabilities: list[Located] = []
@@ -117,14 +117,19 @@ def decode(data: bytes) -> Function:
     problems += _overlaps(extents)
     return Function(
         len(data),
-        header_class.parse(data[:HEADER_BYTES]),
+        header_layout.parse(data[:HEADER_BYTES]),
         tuple(capabilities),
         tuple(_gaps(data, extents)),
         tuple(problems),
     )
 
 
-def _header_class(data: bytes) -> type[Header]:
+def header_class(data: bytes) -> type[Header]:
+    """Return the class of the header.
+
+    Raises:
+        PciDecodeError: there are less than 64 bytes.
+    """
     if len(data) < HEADER_BYTES:
         raise PciDecodeError(f"the header needs {HEADER_BYTES} bytes, there are {len(data)}", data, len(data), "Header")
     return _HEADERS.get(data[_HEADER_LAYOUT] & _LAYOUT_MASK, OtherHeader)
@@ -184,7 +189,7 @@ def function_json(data: bytes) -> str:
     Raises:
         PciDecodeError: there are less than the 64 bytes of the header.
     """
-    header_class = _header_class(data)
+    header_layout = header_class(data)
     walked = walk(data)
     problems = list(walked.problems)
     capabilities: list[str] = []
@@ -203,9 +208,9 @@ def function_json(data: bytes) -> str:
         )
     problems += _overlaps(extents)
     rest = ", ".join(f'{{"offset": {gap.offset}, "data": "{gap.data.hex()}"}}' for gap in _gaps(data, extents))
-    fields, _ = json_reader(header_class)(data[:HEADER_BYTES])
+    fields, _ = json_reader(header_layout)(data[:HEADER_BYTES])
     return (
-        f'{{"size": {len(data)}, "header": {{"structure": "{header_class.NAME}", "fields": {fields}}}, '
+        f'{{"size": {len(data)}, "header": {{"structure": "{header_layout.NAME}", "fields": {fields}}}, '
         f'"capabilities": [{", ".join(capabilities)}], "rest": [{rest}], '
         f'"problems": {json.dumps([attrs.asdict(problem) for problem in problems])}}}'
     )
