@@ -61,6 +61,19 @@ def test_a_session_reaches_from_its_first_message_to_its_last_record(name: str) 
     assert all(rung.session is not None for rung in secured)
 
 
+def test_a_handshake_in_the_clear_is_part_of_its_session() -> None:
+    found = opened("s09-tcp12-loopback").ladder(50, 60)
+    assert [(band.first, found.rungs[band.last].name) for band in found.bands] == [(0, "SPDM 1.2 FINISH_RSP")]
+
+
+def test_names_of_ends_have_room() -> None:
+    image = ET.fromstring(ladder("s09-tcp12-loopback").to_svg())
+    boxes = [rect for rect in image.iter(f"{SVG}rect") if rect.get("height") == "24"]
+    edges = [(float(rect.get("x", "")), float(rect.get("x", "")) + float(rect.get("width", ""))) for rect in boxes]
+    assert edges[0][0] > 112, "right of the times"
+    assert edges[1][1] < float(image.get("width", ""))
+
+
 def test_a_session_inside_another_one_is_drawn_inside() -> None:
     depths = [(band.session_id, band.depth) for band in ladder(FULL).bands]
     assert depths == [(0xFFFFFFFF, 0), (0xFFFEFFFE, 1), (0xFFFFFFFF, 0), (0xFFFFFFFF, 0)]

@@ -8,7 +8,7 @@ everywhere; key material is in none of them.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from heapq import heappop, heappush
 from typing import Any, Final
 
@@ -29,6 +29,7 @@ MOST_RUNGS: Final = 2000
 """How many records are shown at once; more would make a page that no browser scrolls."""
 
 _WIDEST_TEXT: Final = 160
+_FINISHES: Final = frozenset({SpdmCode.FINISH, SpdmCode.FINISH_RSP})
 _ROLES: Final = ("requester", "responder")
 _REFUSALS: Final = frozenset({"ERROR", "TDISP_ERROR"})
 _KINDS: Final = {"doe": "DOE mailbox", "mctp": "MCTP", "tcp": "TCP connection"}
@@ -221,6 +222,7 @@ class _Bands:
         self.found: list[Band] = []
         self.of_rung: dict[int, int] = {}
         self._open: dict[tuple[int, int], int] = {}
+        self._newest: dict[int, int] = {}
         at = {record.number: position for position, record in enumerate(records)}
         starts = _starts(exchanges, at)
         for position, record in enumerate(records):
@@ -230,12 +232,14 @@ class _Bands:
             for started, first in starts.get(position, ()):
                 self._begin(lanes, started, first, position)
             if record.session_id is not None:
-                self._take(lanes, record.session_id, position, ends=_said(record, SpdmCode.END_SESSION_ACK))
+                self._take(lanes, record.session_id, position, ends=_said(record, {SpdmCode.END_SESSION_ACK}))
+            elif _said(record, _FINISHES) and lanes in self._newest:  # a handshake in the clear
+                self.found[self._newest[lanes]].last = position
         self._nest()
 
     def _begin(self, lanes: int, number: int, first: int, last: int) -> int:
         self.found.append(Band(number, lanes, first, last))
-        self._open[lanes, number] = len(self.found) - 1
+        self._open[lanes, number] = self._newest[lanes] = len(self.found) - 1
         return len(self.found) - 1
 
     def _take(self, lanes: int, number: int, position: int, *, ends: bool) -> None:
@@ -274,8 +278,8 @@ def _starts(exchanges: Iterable[Exchange], at: dict[int, int]) -> dict[int, list
     return found
 
 
-def _said(record: Record, code: int) -> bool:
-    return any(layer.name == "spdm" and layer.facts.get("code") == code for layer in record.layers)
+def _said(record: Record, codes: Container[int]) -> bool:
+    return any(layer.name == "spdm" and layer.facts.get("code") in codes for layer in record.layers)
 
 
 def _relations(exchanges: Iterable[Exchange]) -> tuple[dict[int, list[str]], set[int]]:

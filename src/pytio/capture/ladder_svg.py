@@ -20,9 +20,8 @@ RUNG_HEIGHT: Final = 26
 HEAD_HEIGHT: Final = 58
 """Pixels above the first rung: where it is, and the names of the ends."""
 
-_MARGIN: Final = 158  # left of the first lane: number and time, and half a name
+_MARGIN: Final = 118  # left of everything: number and time
 _REMARKS: Final = 190  # right of the last lane
-_NO_REMARKS: Final = 48  # the same, for half a name alone
 _GAP: Final = 150  # between the lanes of two places: two halves of a name
 _LANE_WIDTHS: Final = (530, 440, 360)  # by the number of places
 _NUMBER_X: Final = 40
@@ -35,7 +34,7 @@ _NEST: Final = 7  # of a session inside another one
 _DEEPEST: Final = 12
 _LETTER: Final = 7.7  # pixels of an average letter of a name, in the widest of the fonts
 _SMALL_LETTER: Final = 6.1  # pixels of a letter of the fixed-width font
-_BAND_LABEL: Final = 100  # pixels of the label of a session
+_BAND_LABEL: Final = 108  # pixels of the label of a session
 _NAME_LETTERS: Final = 24  # of an end
 _NS_PER_S: Final = 1_000_000_000
 
@@ -68,8 +67,8 @@ def ladder_svg(ladder: Ladder) -> str:
 def size_of(ladder: Ladder) -> tuple[int, int]:
     """Return width and height of the rungs, in pixels."""
     _, right = _lanes_at(ladder, max(len(ladder.lanes) - 1, 0))
-    beside = _REMARKS if any(map(_remarks, ladder.rungs)) else _NO_REMARKS
-    return right + beside, max(len(ladder.rungs), 1) * RUNG_HEIGHT
+    beside = _REMARKS if any(map(_remarks, ladder.rungs)) else 0
+    return right + max(beside, _half(ladder, -1, 1) + 7), max(len(ladder.rungs), 1) * RUNG_HEIGHT
 
 
 def head(ladder: Ladder) -> str:
@@ -88,8 +87,17 @@ def rungs(ladder: Ladder) -> str:
 def _lanes_at(ladder: Ladder, number: int) -> tuple[int, int]:
     """Return where two lanes are."""
     width = _LANE_WIDTHS[min(max(len(ladder.lanes), 1), len(_LANE_WIDTHS)) - 1]
-    left = _MARGIN + number * (width + _GAP)
+    left = _MARGIN + _half(ladder, 0, 0) + number * (width + _GAP)
     return left, left + width
+
+
+def _half(ladder: Ladder, number: int, side: int) -> int:
+    """Return half the width of the name above a lane."""
+    return _name_width(ladder.lanes[number].names[side]) // 2 if ladder.lanes else 0
+
+
+def _name_width(name: str) -> int:
+    return max(int(min(len(name), _NAME_LETTERS) * 6.8) + 20, 82)
 
 
 def _colour(ladder: Ladder, rung: Rung) -> str:
@@ -116,7 +124,7 @@ def _head(ladder: Ladder) -> Iterator[str]:
         yield _text(((at[0] + at[1]) / 2, 17), title, f"font-size:12px;font-weight:600;fill:{_QUIET}", "middle")
         for x, name in zip(at, lanes.names, strict=True):
             shown = _cut(name, _NAME_LETTERS)
-            width = max(len(shown) * 6.8 + 20, 80)
+            width = _name_width(name)
             yield (
                 f'<rect x="{x - width / 2:g}" y="26" width="{width:g}" height="24" rx="6"'
                 f' fill="#f1f5f9" stroke="{_RULE}"/>'
