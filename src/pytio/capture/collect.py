@@ -6,11 +6,13 @@ This file gathers what the records say. What evidence is, is `pytio.evidence`'s.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
 import attrs
 
 from pytio.capture.ends import Place, ends_of
 from pytio.capture.records import Record
+from pytio.errors import SpdmDecodeError
 from pytio.evidence import Evidence
 from pytio.evidence.evidence import WHAT
 from pytio.spdm.codes import SpdmCode
@@ -51,6 +53,7 @@ def evidence_of(records: Iterable[Record], name: str) -> Iterator[Evidence]:
     """Yield what verified records prove, in order: one `Evidence` for each signed MEASUREMENTS that could be checked.
 
     ``name`` is what the evidence calls the capture. Every one has all reports of its connection, whenever they came.
+    Measurements whose messages are not all there, as in a damaged capture, are left out.
     """
     reports: dict[Place | None, _Reports] = {}
     found: list[tuple[SignatureProof, _Reports]] = []
@@ -65,7 +68,8 @@ def evidence_of(records: Iterable[Record], name: str) -> Iterator[Evidence]:
             if isinstance(check.proof, SignatureProof) and check.check == WHAT:
                 found.append((check.proof, here))  # noqa: PERF401  a comprehension would not narrow the type
     for proof, here in found:
-        yield Evidence.from_proof(proof, reports=here.whole, sources=_sources(proof, here, name))
+        with suppress(SpdmDecodeError):
+            yield Evidence.from_proof(proof, reports=here.whole, sources=_sources(proof, here, name))
 
 
 def _sources(proof: SignatureProof, reports: _Reports, name: str) -> dict[str, str]:
