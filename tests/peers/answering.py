@@ -12,6 +12,7 @@ from pytio.mock.example import EXAMPLE_CAPABILITIES, example_config, example_end
 from pytio.spdm.algorithms import AeadSuite, BaseAsymAlgo, BaseHashAlgo, DheGroup, MeasurementHashAlgo
 from pytio.spdm.capabilities import ResponderCapabilities
 from pytio.spdm.configuration import AlgorithmSet, Limits, MutualAuthentication, Trust
+from pytio.transports import PlatformCommand
 from tests.peers.asking import NOW
 from tests.peers.combinations import Combination
 from tests.peers.identities import identity
@@ -74,6 +75,14 @@ class NotedEndpoint:
         events = self._endpoint.receive(unit, now=0.0)
         self.events += events
         return events
+
+    def ask_for_key_update(self, session: int) -> None:
+        self._out_of_band = f"{PlatformCommand.OOB_ENCAP_KEY_UPDATE.name} {session:#x}"
+        self._endpoint.ask_for_key_update(session)
+
+    def ask_for_endpoint_info(self) -> None:
+        self._out_of_band = PlatformCommand.OOB_ENCAP_ENDPOINT_INFO.name
+        self._endpoint.ask_for_endpoint_info()
 
     def bytes_to_send(self) -> bytes | None:
         unit = self._endpoint.bytes_to_send()

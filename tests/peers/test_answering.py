@@ -17,7 +17,9 @@ from pytio import tdisp
 from pytio.crypto import LibraryProvider, RecordedProvider, RecordingProvider
 from pytio.hosts import Server
 from pytio.hosts.secrets import secrets_of
+from pytio.mock import Endpoint
 from pytio.spdm.events import RequestAnswered, SessionEstablished
+from pytio.transports import PlatformCommand
 from tests.peers.answering import NotedEndpoint, endpoint_of
 from tests.peers.combinations import ANSWERING, Combination
 from tests.peers.emulators import FOLDERS, TRANSPORTS, folder_for, installed
@@ -35,6 +37,15 @@ def check(one: Combination, events: list[object]) -> None:
     assert established >= one.sessions
     if one.runs_an_interface:
         assert any(isinstance(event, tdisp.StateChanged) and event.after is tdisp.TdiState.RUN for event in events)
+
+
+def say_out_of_band(endpoint: Endpoint, text: str) -> None:
+    """Do what was asked for beside the units."""
+    command, _, session = text.partition(" ")
+    if command == PlatformCommand.OOB_ENCAP_KEY_UPDATE.name:
+        endpoint.ask_for_key_update(int(session, 16))
+    elif command == PlatformCommand.OOB_ENCAP_ENDPOINT_INFO.name:
+        endpoint.ask_for_endpoint_info()
 
 
 @pytest.mark.peer
@@ -70,6 +81,7 @@ def test_replayed(one: Combination) -> None:
     events: list[object] = []
     for each in said:
         if each.is_request:
+            say_out_of_band(endpoint, each.out_of_band)
             events += endpoint.receive(each.unit, now=0.0)
         else:
             assert endpoint.bytes_to_send() == each.unit

@@ -21,6 +21,7 @@ from pytio.spdm.events import (
     RequestDeferred,
     VendorResponseReceived,
 )
+from pytio.spdm.messages.certificate import Certificate, GetCertificate
 from pytio.spdm.messages.encapsulated import DeliverEncapsulatedResponse, GetEncapsulatedRequest
 from pytio.spdm.messages.error import Error
 from pytio.spdm.requests import (
@@ -511,3 +512,18 @@ def test_response_not_ready_that_makes_no_sense(bad: str) -> None:
     two.tap = lambda side, message: bytes.fromhex(bad) if side == "response" else message
     with pytest.raises(RemoteProtocolError):
         two.run(ReadDigests())
+
+
+def test_the_large_form_of_a_chain_needs_only_the_capability_of_who_answers() -> None:
+    """The reference requester asks in the large form whenever the responder can, whatever it can itself."""
+    without = requester_config().capabilities & ~R.LARGE_RESP_CAP
+    two = pair(requester_config(versions=(SpdmVersion.V1_4,), capabilities=without), responder_config())
+    two.connect()
+    large = GetCertificate(version=SpdmVersion.V1_4, large_cert_chain=True, large_offset=0, large_length=0x1000)
+    two.run(large)
+    assert Certificate.parse(two.wire[-1][1]).large_cert_chain
+    other = responder_config().capabilities & ~P.LARGE_RESP_CAP
+    two = pair(requester_config(versions=(SpdmVersion.V1_4,)), responder_config(capabilities=other))
+    two.connect()
+    with pytest.raises(SpdmPeerError, match="INVALID_REQUEST"):
+        two.run(large)

@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     mutual.add_argument("--no-mutual-auth", action="store_true", help="never ask requesters who they are")
     mutual.add_argument("--mutual-auth", choices=_MUTUAL, default="encapsulated", help="how sessions ask for it")
     device.add_argument(
-        "--slots", metavar="N", type=int, choices=range(1, _MOST_SLOTS + 1), default=2, help="default: 2"
+        "--slots", metavar="N", type=int, choices=range(1, _MOST_SLOTS + 1), default=3, help="default: 3"
     )
     device.add_argument(
         "--function", metavar="BDF", type=_function, default=EXAMPLE_FUNCTION, help="hosts the interface"

@@ -33,6 +33,12 @@ class UnitResponder(Protocol):
     def bytes_to_send(self) -> bytes | None:
         """Return the next unit for the peer, or None."""
 
+    def ask_for_key_update(self, session: int) -> None:
+        """Ask for a key update as soon as the requester lets the responder ask."""
+
+    def ask_for_endpoint_info(self) -> None:
+        """Ask for endpoint info as soon as the requester lets the responder ask."""
+
 
 class After(Enum):
     """What a connection is to do after what came."""
@@ -81,6 +87,14 @@ class PlatformServer:
             return []
         return [self._frame(PlatformCommand.TEST, SERVER_HELLO)]
 
+    def _key_update(self, frame: PlatformFrame, now: float) -> list[bytes]:
+        self._responder.ask_for_key_update(int.from_bytes(frame.payload, "little"))
+        return [self._frame(frame.command)]
+
+    def _endpoint_info(self, frame: PlatformFrame, now: float) -> list[bytes]:
+        self._responder.ask_for_endpoint_info()
+        return [self._frame(frame.command)]
+
     def _continue(self, frame: PlatformFrame, now: float) -> list[bytes]:
         self.after = After.CLOSE
         return [self._frame(frame.command)]
@@ -96,6 +110,8 @@ class PlatformServer:
 _ANSWERS: Final = {
     PlatformCommand.NORMAL: PlatformServer._normal,  # noqa: SLF001  the class's own table
     PlatformCommand.TEST: PlatformServer._test,  # noqa: SLF001
+    PlatformCommand.OOB_ENCAP_KEY_UPDATE: PlatformServer._key_update,  # noqa: SLF001
+    PlatformCommand.OOB_ENCAP_ENDPOINT_INFO: PlatformServer._endpoint_info,  # noqa: SLF001
     PlatformCommand.CONTINUE: PlatformServer._continue,  # noqa: SLF001
     PlatformCommand.SHUTDOWN: PlatformServer._shutdown,  # noqa: SLF001
 }

@@ -8,6 +8,7 @@ stay opaque: nobody registers for them, so SPDM answers UnsupportedRequest. Perf
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
 from collections.abc import Sequence
 from typing import Final, Protocol, TypeAlias
@@ -16,12 +17,13 @@ from pytio import idekm, spdm, tdisp
 from pytio.backends.bindings import PCI_DOE, Binding
 from pytio.crypto import Provider
 from pytio.doe import DataObject, DataObjectType, DiscoveryRequest, DiscoveryResponse, VendorId
-from pytio.errors import DecodeError, RemoteProtocolError
+from pytio.errors import DecodeError, LocalProtocolError
 from pytio.idekm import KeyState, KeyStateChanged, StreamEvent
 from pytio.ids import Direction, KeySlot, StreamId, SubStream
-from pytio.spdm.codes import RegistryId
+from pytio.spdm.codes import KeyUpdateOperation, RegistryId
 from pytio.spdm.events import Dropped
 from pytio.spdm.events import Event as SpdmEvent
+from pytio.spdm.requests import ReadEndpointInfo, UpdateKeys
 
 __all__ = ("PCI_SIG_VENDOR_ID", "Endpoint", "Event", "is_stream_keyed")
 
@@ -96,6 +98,18 @@ class Endpoint:
         events: list[Event] = []
         events += self.spdm.wake(now)
         return self._after(before, events)
+
+    def ask_for_key_update(self, session: int) -> None:
+        """Ask for a key update when the requester lets the responder ask; nothing happens without such a session."""
+        self._ask(UpdateKeys(KeyUpdateOperation.UPDATE_KEY), session)
+
+    def ask_for_endpoint_info(self) -> None:
+        """Ask for signed endpoint info when the requester lets the responder ask."""
+        self._ask(ReadEndpointInfo(slot=0), None)
+
+    def _ask(self, question: UpdateKeys | ReadEndpointInfo, session: int | None) -> None:
+        with contextlib.suppress(LocalProtocolError, KeyError):  # whoever asks for it has no other way to learn
+            self.spdm.ask(question, session=session)
 
     def _register(self, protocol_id: int, engine: _VendorResponder) -> None:
         handler = _ProtocolHandler(protocol_id, engine, self._vendor_events)
@@ -179,10 +193,8 @@ class _ProtocolHandler:
         self._engine = engine
         self._events = events
 
-    def handle(self, payload: bytes, session: int | None) -> bytes:
-        """Answer a payload with its protocol id. Raises RemoteProtocolError where the protocol is silent."""
+    def handle(self, payload: bytes, session: int | None) -> bytes | None:
+        """Answer a payload with its protocol id; raises as the engine does."""
         self._events += self._engine.receive(payload[len(self._prefix) :], session=session)
         answer = self._engine.bytes_to_send()
-        if answer is None:
-            raise RemoteProtocolError("no answer", "VENDOR_DEFINED_REQUEST")
-        return self._prefix + answer
+        return None if answer is None else self._prefix + answer

@@ -179,11 +179,13 @@ class Negotiated:
     @property
     def has_large_forms(self) -> bool:
         """Whether the large forms of GET_CERTIFICATE and vendor-defined messages are to be used, from 1.4."""
-        return (
-            self.version >= SpdmVersion.V1_4
-            and RequesterCapabilities.LARGE_RESP_CAP in self.requester
-            and ResponderCapabilities.LARGE_RESP_CAP in self.responder
-        )
+        return self.has_large_responses(of_requester=True) and self.has_large_responses(of_requester=False)
+
+    def has_large_responses(self, *, of_requester: bool) -> bool:
+        """Say whether one side answers in the large form of GET_CERTIFICATE, from 1.4."""
+        requester = RequesterCapabilities.LARGE_RESP_CAP in self.requester
+        responder = ResponderCapabilities.LARGE_RESP_CAP in self.responder
+        return self.version >= SpdmVersion.V1_4 and (requester if of_requester else responder)
 
     @property
     def can_encapsulate(self) -> bool:

@@ -72,6 +72,14 @@ class OwnIdentity:
         return self.agreed.is_requester_multi_key if self.is_requester else self.agreed.is_responder_multi_key
 
     @property
+    def has_large_form(self) -> bool:
+        """Whether this side sends its chain in the large form when asked to.
+
+        Its own LARGE_RESP_CAP decides: the reference requester asks that way without having the capability itself.
+        """
+        return self.agreed.has_large_responses(of_requester=self.is_requester)
+
+    @property
     def provisioned(self) -> dict[int, Slot]:
         """The slots that count on this connection, ascending."""
         return self.slots.provisioned(self.algorithm, with_keys_only=self.has_several_keys)
@@ -107,7 +115,7 @@ class OwnIdentity:
     def certificate(self, request: GetCertificate, room: int | None) -> Certificate:
         """Return CERTIFICATE, with as much of the chain as ``room`` bytes hold. Raises Refusal where there is none."""
         number, is_large = request.slot_id, request.large_cert_chain
-        require(not is_large or self.agreed.has_large_forms, "a large form that was not agreed on")
+        require(not is_large or self.has_large_form, "a large form that this side does not have")
         self._require_no_reset(number)
         if request.slot_size_requested and self.version >= SpdmVersion.V1_3:
             return self._slot_size(request)
@@ -139,7 +147,7 @@ class OwnIdentity:
 
     def _refuse_small_form(self, size: int) -> None:
         reason = f"a chain of {size} bytes in the small form"
-        if self.agreed.has_large_forms:
+        if self.has_large_form:
             raise Refusal(SpdmErrorCode.DATA_TOO_LARGE, reason, extended=size)
         raise Refusal(SpdmErrorCode.UNSPECIFIED, reason)
 

@@ -33,8 +33,8 @@ class VendorHandler(Protocol):
     any, is established or handshaking, and calls no handler twice for one request unless it was not ready.
     """
 
-    def handle(self, payload: bytes, session: int | None) -> bytes:
-        """Return the payload of the response, its protocol id included.
+    def handle(self, payload: bytes, session: int | None) -> bytes | None:
+        """Return the payload of the response, its protocol id included; None for silence.
 
         ``session`` is the id of the session that the request came in, None outside any. Raises NotReadyError to be
         asked again; LookupError to have the request answered UnsupportedRequest; a DecodeError or ProtocolError to have

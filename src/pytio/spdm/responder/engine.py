@@ -135,7 +135,8 @@ class Responder(Endpoint):
             return self._receive_record(message, now)
         events: list[Event] = []
         response, call = self._answer(message, None, now, events)
-        self._queue(response)
+        if response:
+            self._queue(response)
         return [*events, *self._do_afterwards(call)]
 
     def _receive_record(self, record: bytes, now: float) -> list[Event]:
@@ -153,7 +154,7 @@ class Responder(Endpoint):
         except NotSpdmError as error:
             return [Dropped(str(error))]
         response, call = self._answer(message, session, now, events)
-        events += self._send_in(session, response)
+        events += self._send_in(session, response) if response else []
         return [*events, *self._do_afterwards(call)]
 
     def _do_afterwards(self, call: Call | None) -> list[Event]:
@@ -196,7 +197,7 @@ class Responder(Endpoint):
     def _answer(
         self, message: bytes, session: Session | None, now: float, events: list[Event], *, is_whole: bool = False
     ) -> tuple[bytes, Call | None]:
-        """Return the bytes of the response to a request in clear text, and the call if it came to one.
+        """Return the response to a request in clear text, empty for silence, and the call if it came to one.
 
         ``is_whole`` is for a request that came in chunks: whether its response fits is the carrier's affair.
         """
@@ -275,7 +276,9 @@ class Responder(Endpoint):
         if call is not None:
             carrier.afterwards.extend(call.afterwards)
             carrier.ending.extend(call.ending)
-        return response
+        return response or self.error_of(
+            Refusal(SpdmErrorCode.INVALID_REQUEST, "silence in chunks"), message[_CODE_OFFSET]
+        )
 
     def _within_room(self, response: bytes, call: Call) -> bytes:
         """Return a response if the requester takes it in one message. Raises Refusal to have it fetched in chunks."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from pytio.errors import DecodeError, ProtocolError
 from pytio.spdm.codes import SpdmCode, SpdmErrorCode
+from pytio.spdm.events import Dropped
 from pytio.spdm.messages.vendor_defined import VendorDefinedRequest, VendorDefinedResponse
 from pytio.spdm.refusal import Refusal, require
 from pytio.spdm.responder.calls import Call, NotReadyError, VendorHandler
@@ -27,8 +28,8 @@ def find_handler(handlers: dict[VendorKey, VendorHandler], request: VendorDefine
     return handlers.get((*vendor, protocol)) or handlers.get((*vendor, None))
 
 
-def answer_vendor_request(responder: Responder, call: Call) -> VendorDefinedResponse:
-    """Let the handler answer."""
+def answer_vendor_request(responder: Responder, call: Call) -> VendorDefinedResponse | bytes:
+    """Let the handler answer, or stay silent."""
     request: VendorDefinedRequest = call.request
     is_large = bool(request.is_large) and responder.negotiated.has_large_forms
     require(is_large or not request.is_large or not responder.has_large_vendor_form, "a large form not agreed on")
@@ -44,6 +45,9 @@ def answer_vendor_request(responder: Responder, call: Call) -> VendorDefinedResp
         raise Refusal(SpdmErrorCode.UNSUPPORTED_REQUEST, str(error), unsupported) from error
     except (DecodeError, ProtocolError) as error:
         raise Refusal(SpdmErrorCode.INVALID_REQUEST, type(error).__name__) from error
+    if payload is None:
+        call.events.append(Dropped("the vendor's protocol is silent"))
+        return b""
     return VendorDefinedResponse(
         version=responder.version,
         is_large=is_large,
