@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from pytio.errors import DecodeError
 
-__all__ = ("Element", "Tag", "children", "dotted", "read", "split")
+__all__ = ("Element", "Tag", "children", "dotted", "element", "object_identifier", "read", "split")
 
 _HIGH_TAG_NUMBER = 0x1F
 _LONG_FORM_BIT = 0x80
@@ -96,6 +96,27 @@ def dotted(content: bytes) -> str:
         raise DecodeError("an object identifier that is cut", content)
     first = min(arcs[0] // _ARCS_PER_ROOT, 2)
     return ".".join(map(str, (first, arcs[0] - first * _ARCS_PER_ROOT, *arcs[1:])))
+
+
+def element(tag: int, content: bytes) -> bytes:
+    """Return an element of the shortest form."""
+    size = len(content)
+    if size < _LONG_FORM_BIT:
+        return bytes([tag, size]) + content
+    length = size.to_bytes((size.bit_length() + 7) // 8, "big")
+    return bytes([tag, _LONG_FORM_BIT | len(length)]) + length + content
+
+
+def object_identifier(text: str) -> bytes:
+    """Return the element of an object identifier, given with dots."""
+    first, second, *rest = map(int, text.split("."))
+    octets = bytearray()
+    for arc in (first * _ARCS_PER_ROOT + second, *rest):
+        groups = [arc & ~_MORE_BIT & 0xFF]
+        while arc := arc >> _BITS_PER_ARC_OCTET:
+            groups.append(arc & ~_MORE_BIT & 0xFF | _MORE_BIT)
+        octets += bytes(reversed(groups))
+    return element(Tag.OBJECT_IDENTIFIER, bytes(octets))
 
 
 def _long_length(data: bytes, at: int, size: int, end: int) -> tuple[int, int]:

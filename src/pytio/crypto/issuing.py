@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
+from pytio.crypto import der
 from pytio.crypto.algorithms import SignatureAlgorithm, UnsupportedAlgorithmError
 from pytio.crypto.chain_rules import ChainRole
 from pytio.crypto.keys import PrivateKey
@@ -29,8 +30,6 @@ __all__ = ("IssuedChain", "issue_chain")
 _VALIDITY: Final = timedelta(days=3650)
 _EPOCH: Final = datetime(2025, 1, 1, tzinfo=UTC)
 _UTF8_STRING: Final = 0x0C
-_SEQUENCE: Final = 0x30
-_OBJECT_IDENTIFIER: Final = 0x06
 
 
 @attrs.frozen
@@ -121,24 +120,10 @@ def _leaf_extensions(role: ChainRole, device_info: str) -> Iterator[tuple[x509.E
     yield _usage(is_leaf=True), True
     yield x509.ExtendedKeyUsage([x509.ObjectIdentifier(role.value)]), False
     text = device_info.encode()
-    name = x509.OtherName(x509.ObjectIdentifier(OID_DEVICE_INFO), _element(_UTF8_STRING, text))
+    name = x509.OtherName(x509.ObjectIdentifier(OID_DEVICE_INFO), der.element(_UTF8_STRING, text))
     yield x509.SubjectAlternativeName([name]), False
     if role is ChainRole.RESPONDER:
-        identity = _element(_SEQUENCE, _element(_SEQUENCE, _oid(OID_HARDWARE_IDENTITY)))
+        identity = der.element(
+            der.Tag.SEQUENCE, der.element(der.Tag.SEQUENCE, der.object_identifier(OID_HARDWARE_IDENTITY))
+        )
         yield x509.UnrecognizedExtension(x509.ObjectIdentifier(OID_SPDM_EXTENSION), identity), False
-
-
-def _element(tag: int, content: bytes) -> bytes:
-    """Return a short DER element."""
-    return bytes([tag, len(content)]) + content
-
-
-def _oid(dotted: str) -> bytes:
-    first, second, *rest = map(int, dotted.split("."))
-    octets = bytes([40 * first + second])
-    for number in rest:
-        groups = [number & 0x7F]
-        while number := number >> 7:
-            groups.insert(0, number & 0x7F | 0x80)
-        octets += bytes(groups)
-    return _element(_OBJECT_IDENTIFIER, octets)

@@ -122,6 +122,11 @@ class Certificate:
         return self.library_certificate.subject.rfc4514_string()
 
     @property
+    def subject_der(self) -> bytes:
+        """The subject's name, in DER."""
+        return self.library_certificate.subject.public_bytes()
+
+    @property
     def issuer(self) -> str:
         """The issuer's name (RFC 4514)."""
         return self.library_certificate.issuer.rfc4514_string()

@@ -6,7 +6,7 @@ conversation changes, such as the slots that SET_CERTIFICATE writes, the engine 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from enum import Enum
 from typing import Final, TypeVar
@@ -176,6 +176,8 @@ class KeyPair:
     """What it may be set to sign; None for just what it signs."""
     capabilities: KeyPairCapabilities = KeyPairCapabilities(0)
     """What SET_KEY_PAIR_INFO may change."""
+    generate: Callable[[], SigningKey] | None = None
+    """What makes a new key of the same kind, for GEN_KEY_CAP."""
 
     def serves(self, algorithm: SignatureAlgorithm) -> bool:
         """Say whether the key signs by an algorithm."""
@@ -194,6 +196,8 @@ class Slot:
     """What the leaf stands for."""
     root: bytes | None = None
     """DER of the root, where the chain leaves it out."""
+    root_hash: bytes | None = None
+    """RootHash under the hash it came with, where the chain leaves the root out and nobody has it."""
     storage_bytes: int = 0x10000
     """How much the slot can hold."""
 
@@ -202,6 +206,8 @@ class Slot:
         if not self.certificates:
             return b""
         root_hash = digest(hash_algorithm, self.root or self.certificates[0])
+        if self.root_hash is not None and len(self.root_hash) == hash_algorithm.digest_size:
+            root_hash = self.root_hash
         return CertificateChain(root_hash=root_hash, certificate_list=b"".join(self.certificates)).build()
 
 
@@ -405,4 +411,6 @@ class ResponderConfig(EndpointConfig):
     drops_after_decrypt_error: bool = False
     """Whether a record that does not open ends its session without a word."""
     needs_reset_for_certificates: bool = False
-    """Whether an installed chain counts only after `Responder.device_reset`, for CERT_INSTALL_RESET_CAP."""
+    """Whether CSRs and installed chains come only after `Responder.device_reset`, for CERT_INSTALL_RESET_CAP."""
+    checks_installed_keys: bool = True
+    """Whether an installed chain has to certify its slot's key."""

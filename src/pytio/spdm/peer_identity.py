@@ -166,6 +166,12 @@ class PeerIdentity:
         self.chains[slot] = found
         return found
 
+    def forget(self, slot: int) -> None:
+        """Forget a slot: it has been written."""
+        self.digests.pop(slot, None)
+        self.chains.pop(slot, None)
+        self.models.pop(slot, None)
+
     def learn(self, version: int, hash_algorithm: HashAlgorithm, algorithm: SignatureAlgorithm) -> None:
         """Take the chains that are known beforehand, as far as they hold and serve the algorithm."""
         for slot, chain in self._trust.chains.items():

@@ -6,13 +6,47 @@ A slot counts on a connection if its key serves the negotiated algorithm. What n
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import attrs
 
 from pytio.crypto import HashAlgorithm, SignatureAlgorithm, digest
-from pytio.spdm.codes import CERTIFICATE_SLOTS, CertificateModel, KeyUsage
+from pytio.spdm.codes import CERTIFICATE_SLOTS, MAX_CSR_TRACKING_TAG, CertificateModel, KeyUsage
 from pytio.spdm.configuration import EndpointConfig, KeyPair, Slot
+from pytio.spdm.refusal import require
 
-__all__ = ("SlotStore",)
+__all__ = ("CsrTags", "SlotStore")
+
+
+class CsrTags:
+    """Tracking tags of certificate signing requests that are made after a reset (DSP0274, GET_CSR)."""
+
+    def __init__(self) -> None:
+        self._ready: dict[int, bool] = {}
+
+    def new(self) -> int:
+        """Return a free tag, 0 where there is none."""
+        free = (tag for tag in range(1, MAX_CSR_TRACKING_TAG + 1) if tag not in self._ready)
+        tag = next(free, 0)
+        if tag:
+            self._ready[tag] = False
+        return tag
+
+    def is_known(self, tag: int) -> bool:
+        """Say whether a tag was given away."""
+        return tag in self._ready
+
+    def take(self, tag: int) -> bool:
+        """Say whether the request of a tag can be made now; then the tag is free again."""
+        return self._ready.pop(tag, False) if self._ready.get(tag) else False
+
+    def forget(self) -> None:
+        """Give up all of them."""
+        self._ready.clear()
+
+    def reset(self) -> None:
+        """The device has been reset: they can be made."""
+        self._ready = dict.fromkeys(self._ready, True)
 
 
 class SlotStore:
@@ -22,6 +56,7 @@ class SlotStore:
         slots: what counts now.
         key_pairs: the key pairs; number 1 is the first. None where one was erased.
         usages: what each key pair signs, by number.
+        csr_tags: the certificate signing requests that wait for a reset.
         raw_key_pair: the key pair whose public key the peer knows out of band, if any.
     """
 
@@ -30,12 +65,47 @@ class SlotStore:
         self.key_pairs: list[KeyPair | None] = list(config.key_pairs)
         self.usages: dict[int, KeyUsage] = {number: pair.usage for number, pair in enumerate(config.key_pairs, 1)}
         self.raw_key_pair: KeyPair | None = config.key_pair(config.raw_public_key_pair or 0)
+        self.csr_tags = CsrTags()
         self._pending: dict[int, Slot] = {}
+        self._after_reset: list[Callable[[], None]] = []
 
     def key_pair(self, slot: Slot) -> KeyPair | None:
         """Return the key pair of a slot, None where there is none any more."""
-        number = slot.key_pair_id
+        return self.key_pair_of(slot.key_pair_id)
+
+    def key_pair_of(self, number: int) -> KeyPair | None:
+        """Return a key pair by its number, None where there is none any more."""
         return self.key_pairs[number - 1] if 1 <= number <= len(self.key_pairs) else None
+
+    def associated_mask(self, number: int) -> int:
+        """Return the slots that go with a key pair, bit by slot."""
+        return sum(1 << at for at, slot in self.slots.items() if slot.key_pair_id == number)
+
+    def certified_mask(self, number: int) -> int:
+        """Return the slots whose certificate chain goes with a key pair, bit by slot."""
+        return sum(1 << at for at, slot in self.slots.items() if slot.key_pair_id == number and slot.certificates)
+
+    def check_association(self, number: int, mask: int) -> None:
+        """Raise Refusal unless slots may go with a key pair: those that change hold no certificates."""
+        changed = mask ^ self.associated_mask(number)
+        for at in range(CERTIFICATE_SLOTS):
+            slot = self.slots.get(at)
+            is_free = slot is None or not slot.certificates
+            require(not changed >> at & 1 or is_free, f"slot {at} holds a certificate chain")
+
+    def associate(self, number: int, mask: int) -> None:
+        """Have slots go with a key pair."""
+        for at in range(CERTIFICATE_SLOTS):
+            slot = self.slots.get(at)
+            if mask >> at & 1:
+                self.slots[at] = attrs.evolve(slot or Slot(), key_pair_id=number)
+            elif slot is not None and slot.key_pair_id == number:
+                self.slots[at] = attrs.evolve(slot, key_pair_id=0)
+        self.slots = dict(sorted(self.slots.items()))
+
+    def after_reset(self, apply: Callable[[], None]) -> None:
+        """Have something done at the next reset."""
+        self._after_reset.append(apply)
 
     def usage(self, slot: Slot) -> KeyUsage:
         """Return what the key of a slot signs on connections with several keys."""
@@ -69,6 +139,7 @@ class SlotStore:
         key_pair_id: int,
         model: CertificateModel,
         needs_reset: bool,
+        root_hash: bytes | None = None,
     ) -> None:
         """Write a chain into a slot; it counts at once, or after ``reset``."""
         if number not in range(CERTIFICATE_SLOTS):
@@ -78,6 +149,7 @@ class SlotStore:
             before,
             certificates=certificates,
             root=None,
+            root_hash=root_hash,
             key_pair_id=key_pair_id or before.key_pair_id,
             model=model or before.model,
         )
@@ -90,10 +162,14 @@ class SlotStore:
         """Empty a slot; its key stays."""
         self._pending.pop(number, None)
         if number in self.slots:
-            self.slots[number] = attrs.evolve(self.slots[number], certificates=(), root=None)
+            self.slots[number] = attrs.evolve(self.slots[number], certificates=(), root=None, root_hash=None)
 
     def reset(self) -> None:
         """Let what was written count: the device has been reset."""
+        for apply in self._after_reset:
+            apply()
+        self._after_reset.clear()
+        self.csr_tags.reset()
         self.slots.update(self._pending)
         self.slots = dict(sorted(self.slots.items()))
         self._pending.clear()

@@ -12,12 +12,24 @@ from pytio.spdm.codes import SpdmCode, SpdmVersion
 from pytio.spdm.events import Event
 from pytio.spdm.messages import MESSAGES
 from pytio.spdm.messages.base import SpdmMessage
-from pytio.spdm.requester import connection, encapsulated, handshake, identity, measurements, upkeep, vendor
+from pytio.spdm.requester import (
+    connection,
+    encapsulated,
+    handshake,
+    identity,
+    measurements,
+    provisioning,
+    upkeep,
+    vendor,
+)
 from pytio.spdm.requester.exchange import Answer, Exchange
 from pytio.spdm.requests import (
     AnswerEncapsulated,
     Authenticate,
+    ChangeKeyPair,
     Connect,
+    EraseCertificate,
+    InstallCertificate,
     Intent,
     KeepAlive,
     LeaveSession,
@@ -25,9 +37,14 @@ from pytio.spdm.requests import (
     ReadCertificate,
     ReadDigests,
     ReadEndpointInfo,
+    ReadEventTypes,
+    ReadKeyPair,
     ReadMeasurementLog,
+    RequestCertificate,
     StartPskSession,
     StartSession,
+    Subscribe,
+    TellEvents,
     UpdateKeys,
     VendorRequest,
 )
@@ -85,6 +102,14 @@ BUILDERS: Final[Mapping[type[Intent], Builder]] = MappingProxyType(
         UpdateKeys: Builder(SpdmCode.KEY_UPDATE, upkeep.build_key_update),
         LeaveSession: Builder(SpdmCode.END_SESSION, upkeep.build_end_session),
         AnswerEncapsulated: Builder(SpdmCode.GET_ENCAPSULATED_REQUEST, encapsulated.build_get_encapsulated_request),
+        RequestCertificate: Builder(SpdmCode.GET_CSR, provisioning.build_get_csr),
+        InstallCertificate: Builder(SpdmCode.SET_CERTIFICATE, provisioning.build_set_certificate),
+        EraseCertificate: Builder(SpdmCode.SET_CERTIFICATE, provisioning.build_set_certificate_erase),
+        ReadKeyPair: Builder(SpdmCode.GET_KEY_PAIR_INFO, provisioning.build_get_key_pair_info),
+        ChangeKeyPair: Builder(SpdmCode.SET_KEY_PAIR_INFO, provisioning.build_set_key_pair_info),
+        ReadEventTypes: Builder(SpdmCode.GET_SUPPORTED_EVENT_TYPES, provisioning.build_get_supported_event_types),
+        Subscribe: Builder(SpdmCode.SUBSCRIBE_EVENT_TYPES, provisioning.build_subscribe_event_types),
+        TellEvents: Builder(SpdmCode.SEND_EVENT, provisioning.build_send_event),
         VendorRequest: Builder(SpdmCode.VENDOR_DEFINED_REQUEST, vendor.build_vendor_request),
     }
 )
@@ -109,6 +134,13 @@ _TAKES: Final[Mapping[SpdmCode, _Take]] = {
     SpdmCode.END_SESSION_ACK: upkeep.take_end_session_ack,
     SpdmCode.ENCAPSULATED_REQUEST: encapsulated.take_encapsulated_request,
     SpdmCode.ENCAPSULATED_RESPONSE_ACK: encapsulated.take_encapsulated_response_ack,
+    SpdmCode.CSR: provisioning.take_csr,
+    SpdmCode.SET_CERTIFICATE_RSP: provisioning.take_set_certificate_rsp,
+    SpdmCode.KEY_PAIR_INFO: provisioning.take_key_pair_info,
+    SpdmCode.SET_KEY_PAIR_INFO_ACK: provisioning.take_set_key_pair_info_ack,
+    SpdmCode.SUPPORTED_EVENT_TYPES: provisioning.take_supported_event_types,
+    SpdmCode.SUBSCRIBE_EVENT_TYPES_ACK: provisioning.take_subscribe_event_types_ack,
+    SpdmCode.EVENT_ACK: provisioning.take_event_ack,
     SpdmCode.VENDOR_DEFINED_RESPONSE: vendor.take_vendor_response,
 }
 

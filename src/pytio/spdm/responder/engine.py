@@ -15,6 +15,7 @@ from pytio.spdm.codes import (
     MeasurementSummaryHashType,
     MutAuthRequested,
     RegistryId,
+    SessionPolicy,
     SpdmCode,
     SpdmErrorCode,
     SpdmVersion,
@@ -414,6 +415,8 @@ class Responder(Endpoint):
         if not session.is_psk:
             self._clear_handshake = session.session_id
         session.wants_mutual = bool(mutual)
+        if self.version >= SpdmVersion.V1_3 and SessionPolicy.EVENT_ALL_POLICY in session.policy:
+            session.subscription = self.config.event_groups
         flows.begin_mutual(self, session, mutual)
 
     @property

@@ -16,9 +16,12 @@ from pytio.spdm.responder import (
     connection,
     deferral,
     encapsulated,
+    events,
     handshake,
     identity,
+    key_pairs,
     measurements,
+    provisioning,
     upkeep,
     vendor,
 )
@@ -72,6 +75,13 @@ _HANDLERS: Final[Mapping[SpdmCode, _Handle]] = {
     SpdmCode.CHUNK_SEND: chunks.answer_chunk_send,
     SpdmCode.CHUNK_GET: chunks.answer_chunk_get,
     SpdmCode.RESPOND_IF_READY: deferral.answer_respond_if_ready,
+    SpdmCode.GET_CSR: provisioning.answer_get_csr,
+    SpdmCode.SET_CERTIFICATE: provisioning.answer_set_certificate,
+    SpdmCode.GET_KEY_PAIR_INFO: key_pairs.answer_get_key_pair_info,
+    SpdmCode.SET_KEY_PAIR_INFO: key_pairs.answer_set_key_pair_info,
+    SpdmCode.GET_SUPPORTED_EVENT_TYPES: events.answer_get_supported_event_types,
+    SpdmCode.SUBSCRIBE_EVENT_TYPES: events.answer_subscribe_event_types,
+    SpdmCode.SEND_EVENT: events.answer_send_event,
     SpdmCode.VENDOR_DEFINED_REQUEST: vendor.answer_vendor_request,
 }
 
