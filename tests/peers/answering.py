@@ -33,6 +33,7 @@ def endpoint_of(one: Combination, provider: Provider, root: bytes | None) -> End
         settings["limits"] = Limits(data_transfer_size=one.transfer_size)
     if one.mutual:
         settings["mutual_authentication"] = MutualAuthentication[one.mutual]
+        settings["has_basic_mutual_authentication"] = True
     config = example_config(
         identities={0: identity(one.asym), 1: identity(one.asym)},
         versions=(one.version,),

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from pytio.backends.base import Transport
 from pytio.backends.bindings import Binding
+from pytio.backends.socket import SocketTransport
 from pytio.cli.spdm_exchanges import EXCHANGES, Conversation
 from pytio.crypto import Certificate, ChainRole, Provider
 from pytio.errors import BackendTimeoutError
@@ -31,9 +32,9 @@ def requester_of(one: Combination, provider: Provider, root: bytes | None) -> Re
     """Return the requester of a combination; it trusts ``root``, or whoever it meets."""
     capabilities = RequesterConfig().capabilities
     for name in one.added.split():
-        capabilities |= RequesterCapabilities[name + "_CAP"]
+        capabilities |= _flag(name)
     for name in one.removed.split():
-        capabilities &= ~RequesterCapabilities[name + "_CAP"]
+        capabilities &= ~_flag(name)
     settings: dict[str, Any] = {}
     if RequesterCapabilities.MUT_AUTH_CAP in capabilities:
         ours = identity(one.req_asym, ChainRole.REQUESTER)
@@ -63,20 +64,40 @@ def requester_of(one: Combination, provider: Provider, root: bytes | None) -> Re
     return Requester(config, provider=provider, **options)
 
 
+def _flag(name: str) -> RequesterCapabilities:
+    known = RequesterCapabilities.__members__
+    return known[name] if name in known else known[name + "_CAP"]
+
+
 def converse(one: Combination, requester: Requester, transport: Transport, provider: Provider) -> list[str]:
     """Say everything; return the names of what was learnt."""
     driver = Driver(requester, transport, clock=lambda: 0.0)
     conversation = Conversation(driver, provider=provider)
     learnt: list[str] = []
     for name in ("connect", *one.says.split()):
+        if name in OUT_OF_BAND:
+            OUT_OF_BAND[name](transport, conversation.session or 0)
+            name = "encapsulated"  # noqa: PLW2901  what was asked for is answered there
         learnt += [type(event).__name__ for event in EXCHANGES[name](conversation)]
     return learnt
+
+
+def _ask_for_key_update(transport: Any, session: int) -> None:
+    transport.ask_for_key_update(session)
+
+
+def _ask_for_endpoint_info(transport: Any, _: int) -> None:
+    transport.ask_for_endpoint_info()
+
+
+OUT_OF_BAND: Final = {"their-key-update": _ask_for_key_update, "their-endpoint-info": _ask_for_endpoint_info}
+"""What the emulator is told beside the units: to ask us, in the encapsulated flow."""
 
 
 class Noted:
     """A transport around another one, which tells what goes by."""
 
-    def __init__(self, transport: Transport, note: Callable[[Said], None]) -> None:
+    def __init__(self, transport: SocketTransport, note: Callable[[Said], None]) -> None:
         self._transport = transport
         self._note = note
         self.binding: Binding = transport.binding
@@ -89,6 +110,12 @@ class Noted:
         unit = self._transport.read(timeout_s=timeout_s)
         self._note(Said(unit, is_request=False))
         return unit
+
+    def ask_for_key_update(self, session: int) -> None:
+        self._transport.ask_for_key_update(session)
+
+    def ask_for_endpoint_info(self) -> None:
+        self._transport.ask_for_endpoint_info()
 
     def close(self) -> None: ...
 
@@ -109,6 +136,10 @@ class Replayed:
         if not self._left or self._left[0].is_request:
             raise BackendTimeoutError("replay", "nothing was said here")
         return self._left.popleft().unit
+
+    def ask_for_key_update(self, session: int) -> None: ...
+
+    def ask_for_endpoint_info(self) -> None: ...
 
     @property
     def is_over(self) -> bool:

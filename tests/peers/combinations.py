@@ -108,7 +108,59 @@ def _asking() -> tuple[Combination, ...]:
         Combination(f"ask-{transport}-{version}-clear", transport, version, session, added="HANDSHAKE_IN_THE_CLEAR")
         for transport, version in (("mctp", "1.1"), ("pci-doe", "1.2"), ("tcp", "1.4"))
     ]
-    return (*no_session, *plain, *sessions, *bring_up, *with_psk, *signatures, *agreements, *clear)
+    return (*no_session, *plain, *sessions, *bring_up, *with_psk, *signatures, *agreements, *clear, *_asking_more())
+
+
+def _asking_more() -> tuple[Combination, ...]:
+    """Mutual authentication, chunks, and what the responder asks."""
+    identity = "CERT CHAL MUT_AUTH"
+    mutual = [
+        Combination(
+            f"ask-{transport}-{version}-mutual-{way.lower()}",
+            transport,
+            version,
+            "certificate challenge session heartbeat end-session",
+            added=identity + clear,
+            options=f"--mut_auth {way}",
+            req_asym=req_asym,
+        )
+        for transport, version, way, clear, req_asym in (
+            ("mctp", "1.1", "W_ENCAP", " HANDSHAKE_IN_THE_CLEAR", "ECDSA_P256"),
+            ("pci-doe", "1.2", "W_ENCAP", "", "RSAPSS_3072"),
+            ("tcp", "1.2", "WO_ENCAP", "", "ECDSA_P384"),
+            ("mctp", "1.3", "DIGESTS", "", "ECDSA_P384"),
+            ("pci-doe", "1.4", "W_ENCAP", "", "ECDSA_P521"),
+            ("tcp", "1.3", "W_ENCAP", " HANDSHAKE_IN_THE_CLEAR MULTI_KEY_CAP_NEG", "ECDSA_P384"),
+        )
+    ]
+    chunks = [
+        Combination(
+            f"ask-{transport}-{version}-chunks-{size}",
+            transport,
+            version,
+            "certificate challenge measurements session measurements end-session",
+            transfer_size=size,
+        )
+        for transport, version, size in (
+            ("mctp", "1.2", 42),
+            ("pci-doe", "1.3", 128),
+            ("tcp", "1.4", 300),
+            ("none", "1.2", 64),
+        )
+        if transport != "none"
+    ]
+    told = [
+        Combination(
+            f"ask-{transport}-{version}-more",
+            transport,
+            version,
+            "measurement-log endpoint-info session measurement-log endpoint-info request-key-update their-key-update "
+            "heartbeat end-session",
+            added="EP_INFO_CAP_NO_SIG",
+        )
+        for transport, version in (("mctp", "1.3"), ("pci-doe", "1.4"))
+    ]
+    return (*mutual, *chunks, *told)
 
 
 def _answering() -> tuple[Combination, ...]:
@@ -174,7 +226,52 @@ def _answering() -> tuple[Combination, ...]:
         )
         for transport, version in (("mctp", "1.1"), ("pci-doe", "1.2"), ("tcp", "1.4"))
     ]
-    return (*plain, *sessions, *with_psk, *bring_up, *signatures, *agreements, *secret)
+    return (*plain, *sessions, *with_psk, *bring_up, *signatures, *agreements, *secret, *_answering_more())
+
+
+def _answering_more() -> tuple[Combination, ...]:
+    """Mutual authentication, chunks, and what we ask."""
+    mutual = [
+        Combination(
+            f"answer-{transport}-{version}-mutual-{way.lower().replace('_', '-')}",
+            transport,
+            version,
+            "--exe_conn DIGEST,CERT,CHAL --exe_session KEY_EX,HEARTBEAT",
+            mutual=way,
+            removed=removed,
+            req_asym=req_asym,
+            sessions=1,
+        )
+        for transport, version, way, removed, req_asym in (
+            ("mctp", "1.1", "WITH_ENCAPSULATION", "", "ECDSA_P256"),
+            ("pci-doe", "1.2", "WITH_ENCAPSULATION", "HANDSHAKE_IN_THE_CLEAR", "RSAPSS_3072"),
+            ("tcp", "1.2", "WITHOUT_ENCAPSULATION", "", "ECDSA_P384"),
+            ("mctp", "1.3", "WITH_DIGESTS", "", "ECDSA_P384"),
+            ("pci-doe", "1.4", "WITH_ENCAPSULATION", "HANDSHAKE_IN_THE_CLEAR", "ECDSA_P521"),
+        )
+    ]
+    chunks = [
+        Combination(
+            f"answer-{transport}-{version}-chunks-{size}",
+            transport,
+            version,
+            "--exe_conn DIGEST,CERT,CHAL,MEAS --exe_session KEY_EX,MEAS --meas_op ALL",
+            transfer_size=size,
+            sessions=1,
+        )
+        for transport, version, size in (("mctp", "1.2", 42), ("pci-doe", "1.3", 128), ("tcp", "1.4", 300))
+    ]
+    asked = [
+        Combination(
+            f"answer-{transport}-{version}-more",
+            transport,
+            version,
+            "--exe_conn DIGEST,CERT,MEL,EP_INFO --exe_session KEY_EX,KEY_UPDATE,MEL,EP_INFO --key_upd RSP",
+            sessions=1,
+        )
+        for transport, version in (("mctp", "1.3"), ("pci-doe", "1.4"))
+    ]
+    return (*mutual, *chunks, *asked)
 
 
 ASKING: Final = _asking()

@@ -17,9 +17,10 @@ from pytio.hosts import Driver
 from pytio.idekm.codes import AES_KEY_BYTES
 from pytio.ids import Direction, InterfaceId, KeySlot, SubStream
 from pytio.mock.example import EXAMPLE_FUNCTION, EXAMPLE_PSK_HINT
-from pytio.spdm.codes import MeasurementSummaryHashType
+from pytio.spdm.codes import KeyUpdateOperation, MeasurementSummaryHashType
 from pytio.spdm.events import SessionEstablished
 from pytio.spdm.requests import (
+    AnswerEncapsulated,
     Authenticate,
     Connect,
     Intent,
@@ -151,6 +152,8 @@ EXCHANGES: Final[Mapping[str, Exchange]] = {
     "psk-session": _simple(lambda _: StartPskSession(hint=EXAMPLE_PSK_HINT)),
     "heartbeat": _simple(lambda _: KeepAlive(), is_in_session=True),
     "key-update": _simple(lambda _: UpdateKeys(), is_in_session=True),
+    "request-key-update": _simple(lambda _: UpdateKeys(KeyUpdateOperation.UPDATE_KEY), is_in_session=True),
+    "encapsulated": _simple(lambda _: AnswerEncapsulated(), is_in_session=True),
     "ide-km": _ide_km,
     "tdisp": _tdisp,
     "end-session": _end_session,

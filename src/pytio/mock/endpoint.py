@@ -23,7 +23,7 @@ from pytio.ids import Direction, KeySlot, StreamId, SubStream
 from pytio.spdm.codes import KeyUpdateOperation, RegistryId
 from pytio.spdm.events import Dropped
 from pytio.spdm.events import Event as SpdmEvent
-from pytio.spdm.requests import ReadEndpointInfo, UpdateKeys
+from pytio.spdm.requests import Intent, ReadCertificate, ReadEndpointInfo, UpdateKeys
 
 __all__ = ("PCI_SIG_VENDOR_ID", "Endpoint", "Event", "is_stream_keyed")
 
@@ -101,15 +101,18 @@ class Endpoint:
 
     def ask_for_key_update(self, session: int) -> None:
         """Ask for a key update when the requester lets the responder ask; nothing happens without such a session."""
-        self._ask(UpdateKeys(KeyUpdateOperation.UPDATE_KEY), session)
+        self._ask(session, UpdateKeys(KeyUpdateOperation.UPDATE_KEY))
 
     def ask_for_endpoint_info(self) -> None:
-        """Ask for signed endpoint info when the requester lets the responder ask."""
-        self._ask(ReadEndpointInfo(slot=0), None)
+        """Ask for the requester's chain, and for endpoint info signed with its key, when it lets the responder ask.
 
-    def _ask(self, question: UpdateKeys | ReadEndpointInfo, session: int | None) -> None:
+        The question waits in the newest session, or outside of any where there is none.
+        """
+        self._ask(next(reversed(self.spdm.sessions), None), ReadCertificate(slot=0), ReadEndpointInfo(slot=0))
+
+    def _ask(self, session: int | None, *questions: Intent) -> None:
         with contextlib.suppress(LocalProtocolError, KeyError):  # whoever asks for it has no other way to learn
-            self.spdm.ask(question, session=session)
+            self.spdm.ask(*questions, session=session)
 
     def _register(self, protocol_id: int, engine: _VendorResponder) -> None:
         handler = _ProtocolHandler(protocol_id, engine, self._vendor_events)
