@@ -129,5 +129,5 @@ def test_respond_serves_until_it_is_told_to_stop(tmp_path: Path, capsys: pytest.
 def test_every_exchange_has_a_place_in_the_help(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["spdm", "--help"])
-    out = " ".join(capsys.readouterr().out.split())
+    out = "".join(capsys.readouterr().out.split())  # which is wrapped, within names, too
     assert all(name in out for name in EXCHANGES)
