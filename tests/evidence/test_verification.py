@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import pickle
 import random
 from datetime import UTC, datetime, timedelta
@@ -296,6 +297,25 @@ def test_a_report_that_is_none() -> None:
     found = attrs.evolve(evidence(), reports={"0000:01:00.0": b"\x00"})
     result = verdict(found)
     assert failed(result) == ["the report of interface 0000:01:00.0 is one"]
+
+
+@pytest.mark.parametrize("version", [SpdmVersion.V1_1, SpdmVersion.V1_2])
+def test_what_the_tsm_has_seen(version: SpdmVersion) -> None:
+    """The measurements are the PSP's log, which has what was agreed on in every version."""
+    interface, other = "0000:01:00.0", "0000:02:00.0"
+    report = opened("s07-doe14-p384").evidence()[-1].reports["0000:be:1d.7"]
+    found = attrs.evolve(evidence(version), reports={interface: report})
+    log = joined(found.vca) + joined(found.exchanges) + found.signature
+    seen = {"chain": found.chain, "measurements": log, interface: report}
+    digests = {part: hashlib.sha384(data).digest() for part, data in seen.items()}
+    assert verdict(found, tsm_digests=digests).holds
+    for part, right in digests.items():
+        [step] = verdict(found, tsm_digests=digests | {part: bytes(48)}).failed
+        assert step.what.startswith("the TSM has the same digest of")
+        assert right.hex() in step.reason
+    [step] = verdict(found, tsm_digests={other: bytes(48)}).failed
+    assert step.reason == "it is not there"
+    assert Evidence.from_transcript(found.to_log(), chain=found.chain).to_log() == log
 
 
 def test_a_failure_survives_pickling() -> None:

@@ -71,6 +71,14 @@ def _add_verify(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="the reference value of a measurement; may be repeated",
     )
+    parser.add_argument(
+        "--tsm-digest",
+        metavar="NAME=HEX",
+        type=_named_digest,
+        action="append",
+        default=[],
+        help="what the TSM has seen: the SHA-384 of chain, measurements, or of the report of an interface",
+    )
     parser.add_argument("--model", choices=_MODELS, help="the chain's model; without it, what the capabilities say")
     parser.add_argument(
         "--chain", metavar="FILE", type=_contents, help="the certificate chain structure, if it is not in FILE"
@@ -119,6 +127,13 @@ def _reference(text: str) -> tuple[int, bytes]:
         return int(index, 0), bytes.fromhex(value if equals else "not there")
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not INDEX=HEX") from None
+
+
+def _named_digest(text: str) -> tuple[str, bytes]:
+    name, _, value = text.rpartition("=")
+    if not name:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=HEX")
+    return name, _bytes(value)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -191,6 +206,7 @@ def _verify(arguments: argparse.Namespace) -> int:
         nonce=arguments.nonce,
         measurements=dict(arguments.expect),
         model=_MODELS.get(arguments.model),
+        tsm_digests=dict(arguments.tsm_digest),
     )
     at = arguments.at or datetime.now(UTC)
     verdict = evidence.verify(arguments.root, at=at, expectations=expectations)

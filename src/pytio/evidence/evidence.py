@@ -82,7 +82,8 @@ class Evidence:
         """Take a standard measurement transcript: the bytes of L1/L2 and the signature behind them.
 
         A transcript has no certificate chain, and before SPDM 1.2 nothing that says which algorithms were agreed on:
-        ``vca``, the messages from GET_VERSION to ALGORITHMS, has to be given then.
+        ``vca``, the messages from GET_VERSION to ALGORITHMS, has to be given then. A log that begins with them in any
+        version, as a PSP gives it (SEV-TIO, measurements of type 2), is taken as well.
 
         Raises SpdmDecodeError, with the offset, if the bytes are no transcript, or ``vca`` is missing.
         """
@@ -258,6 +259,10 @@ class Evidence:
     def to_transcript(self) -> bytes:
         """Return the standard measurement transcript: what was signed, and the signature."""
         return joined(self.pieces) + self.signature
+
+    def to_log(self) -> bytes:
+        """Return everything from GET_VERSION to the signature, in every version: the log that a PSP keeps."""
+        return joined((*self.vca, *self.exchanges)) + self.signature
 
     def to_json(self) -> str:
         """Return everything as JSON, with what a reader wants to see beside the bytes."""

@@ -18,7 +18,9 @@ from pytio.crypto import (
     ChainModel,
     ChainPolicy,
     Finding,
+    HashAlgorithm,
     UnsupportedAlgorithmError,
+    digest,
     examine_chain,
 )
 from pytio.crypto.secret import equal_in_constant_time
@@ -38,6 +40,8 @@ _SIGNATURE: Final = "DSP0274, MEASUREMENTS signature"
 _MEASUREMENTS: Final = "DSP0274, MEASUREMENTS"
 _CHAIN: Final = "DSP0274, certificate chain"
 _REPORT: Final = "PCIe Base, chapter 11, TDI report"
+_TSM: Final = "SEV-TIO, digests of certificates, measurements and reports"
+_OBJECTS: Final = ("chain", "measurements")
 
 
 @attrs.frozen
@@ -52,6 +56,9 @@ class Expectations:
     """The model of the chain; None for what the responder's capabilities say."""
     understood_oids: frozenset[str] = frozenset()
     """Critical certificate extensions that the verifier understands."""
+    tsm_digests: Mapping[str, bytes] = MappingProxyType({})
+    """SHA-384 digests as the TSM told them over a way that the verifier trusts: of the ``chain``, of the
+    ``measurements``, which are the log from GET_VERSION to the signature, and of each report by its interface."""
 
 
 def verdict(
@@ -201,6 +208,19 @@ def _value_bytes(block: MeasurementBlock) -> bytes:
     return raw[len(raw) - measurement.value_size :]
 
 
+def _tsm_steps(evidence: Evidence, judge: _Judge) -> Iterator[Step]:
+    """Ask whether the TSM has seen the same: in a confidential guest, the host has handed over everything else."""
+    seen = {"chain": evidence.chain, "measurements": evidence.to_log(), **evidence.reports}
+    for name, expected in judge.asked.tsm_digests.items():
+        what = f"the TSM has the same digest of {name if name in _OBJECTS else f'the report of interface {name}'}"
+        if name not in seen:
+            yield Step(what, holds=False, reason="it is not there", section=_TSM)
+            continue
+        found = digest(HashAlgorithm.SHA_384, seen[name])
+        holds = equal_in_constant_time(found, expected)
+        yield Step(what, holds, "" if holds else f"here it is {found.hex()}", _TSM)
+
+
 def _report_steps(evidence: Evidence, judge: _Judge) -> Iterator[Step]:
     """Ask of each report whether it is one: it is not signed, but comes in the session of those that measured."""
     for interface, report in evidence.reports.items():
@@ -220,5 +240,6 @@ _STEPS: Final[tuple[Callable[[Evidence, _Judge], Iterator[Step]], ...]] = (
     _freshness_step,
     _measurement_steps,
     _report_steps,
+    _tsm_steps,
 )
 """In the order in which a verdict has them."""
