@@ -17,6 +17,8 @@ from pytio.pci.codes import CONVENTIONAL_BYTES, EXTENDED_BYTES, HEADER_BYTES
 __all__ = ("DumpedFunction", "format_dump", "is_dump", "parse_dump")
 
 _ROW_BYTES: Final = 16
+_IDENTITY: Final = (slice(0, 2), slice(2, 4), slice(10, 12))
+"""Vendor id, device id, and the upper two bytes of the class code."""
 _START: Final = re.compile(r"^((?:[0-9a-f]{4,8}:)?[0-9a-f]{2}:[0-9a-f]{2}\.[0-7])(?=[ \r\n]|\Z)", re.MULTILINE)
 _ROW: Final = re.compile(r"^([0-9a-f]{2,4}):((?: [0-9a-f]{2}){1,16}) *\r?$", re.MULTILINE)
 
@@ -100,6 +102,12 @@ def _rows(body: str, function: str) -> bytes:
 
 
 def format_dump(bdf: Bdf, data: bytes, title: str = "") -> str:
-    """Return a function as ``lspci -xxxx`` prints it, and as `parse_dump` reads it."""
+    """Return a function as ``lspci -xxxx`` prints it, which ``lspci -F`` and `parse_dump` read.
+
+    Without a ``title`` it has the numbers that ``lspci -n`` shows: class, vendor and device.
+    """
+    if not title:
+        vendor_id, device_id, class_code = (int.from_bytes(data[part], "little") for part in _IDENTITY)
+        title = f"{class_code:04x}: {vendor_id:04x}:{device_id:04x}"
     rows = (f"{at:02x}: {data[at : at + _ROW_BYTES].hex(' ')}\n" for at in range(0, len(data), _ROW_BYTES))
-    return f"{bdf}{f' {title}' if title else ''}\n{''.join(rows)}\n"
+    return f"{bdf} {title}\n{''.join(rows)}\n"
