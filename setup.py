@@ -24,6 +24,8 @@ extensions = cythonize(
         extension("openers", ("crypto",)),  # OpenSSL's libcrypto
         extension("records"),
         extension("units"),
+        extension("sealing"),
+        extension("opening"),
         extension("libcrypto", ("crypto",)),
         extension("ipsec_mb", ("IPSec_MB",)),  # Intel's multi-buffer library, on x86-64
     ],

@@ -8,6 +8,11 @@ from pytio.ide.assumptions import (
     ASSUMPTIONS,
     Assumption,
 )
+from pytio.ide.batch import (
+    Batch,
+    ReceivedBatch,
+    index_of,
+)
 from pytio.ide.builders import (
     completion,
     memory_read,
@@ -150,6 +155,7 @@ __all__ = (
     "AnyOhc",
     "AnyPrefix",
     "Assumption",
+    "Batch",
     "Completion",
     "CompletionStatus",
     "ConfigurationRequest",
@@ -189,6 +195,7 @@ __all__ = (
     "Port",
     "PortRole",
     "PrefixType",
+    "ReceivedBatch",
     "ReceivedCounters",
     "Provider",
     "RidRange",
@@ -212,6 +219,7 @@ __all__ = (
     "associated_data",
     "completion",
     "hidden_places",
+    "index_of",
     "iv_of",
     "memory_read",
     "memory_write",

@@ -15,13 +15,14 @@ from pytio.ide.framing import FIXED_PARTS
 from pytio.ide.unit_keys import UnitKey, new_key
 from pytio.ids import Direction, KeySlot, SubStream
 
-__all__ = ("KEY_SETS", "SUB_STREAMS", "HeldKey", "KeyTable")
+__all__ = ("KEY_SETS", "LAST_INVOCATION", "SUB_STREAMS", "HeldKey", "KeyTable")
 
 KEY_SETS: Final = (0, 1)
 """K: which of two keys."""
 SUB_STREAMS: Final = (SubStream.PR, SubStream.NPR, SubStream.CPL)
 """The sub-streams that there are."""
-_LAST_INVOCATION: Final = (1 << 64) - 1
+LAST_INVOCATION: Final = (1 << 64) - 1
+"""The invocation field has 64 bits."""
 
 
 @attrs.define
@@ -38,7 +39,7 @@ class HeldKey:
     def spend(self) -> bool:
         """Count a unit; return whether another one may follow."""
         self.invocation += 1
-        return self.invocation <= _LAST_INVOCATION
+        return self.invocation <= LAST_INVOCATION
 
 
 class KeyTable:

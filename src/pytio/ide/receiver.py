@@ -45,6 +45,7 @@ class _Arrival:
     """A TLP that came, and what it said about itself."""
 
     tlp: Tlp
+    came: AnyHeader  # its header as it came, whatever is hidden in it
     said: IdePrefix | OhcC
     is_last: bool
     has_pcrc: bool
@@ -89,8 +90,10 @@ class Receiver:
         """Whether a unit has begun whose MAC has not come."""
         return bool(self._units)
 
-    def take(self, tlp: Tlp) -> Iterator[Event]:
+    def take(self, tlp: Tlp, *, judges_completions: bool = True) -> Iterator[Event]:
         """Take one IDE TLP; yield what becomes of it and of those that waited for it.
+
+        Without ``judges_completions``, completions are delivered whoever waits for them.
 
         Raises:
             CheckFailedError: a check failed that makes the stream Insecure.
@@ -102,13 +105,13 @@ class Receiver:
             if error is not None:
                 raise CheckFailedError(error, tlp.header)
         unit = self._unit(tlp, said)
-        arrival = _Arrival(tlp, said, is_last=bool(tlp.mac), has_pcrc=bool(tlp.pcrc), unit=unit)
+        arrival = _Arrival(tlp, tlp.header, said, is_last=bool(tlp.mac), has_pcrc=bool(tlp.pcrc), unit=unit)
         self._aggregate(arrival)
         if arrival.is_last:
             yield from self._close(unit)
         elif self._config.early_release:
             self._open_early(arrival)
-        yield from self._deliver()
+        yield from self._deliver(judges_completions)
 
     # 2: what the prefix says
 
@@ -199,16 +202,16 @@ class Receiver:
 
     # 6 to 10: counters, PCRC, who may send, delivery
 
-    def _deliver(self) -> Iterator[Event]:
+    def _deliver(self, judges_completions: bool) -> Iterator[Event]:
         while self._order and self._order[0].is_open:
             arrival = self._order.popleft()
             tlp, said = arrival.tlp, arrival.said
             error = self._count(tlp, said)
             if error is not None:
-                raise CheckFailedError(error, tlp.header)
+                raise CheckFailedError(error, arrival.came)
             if self._is_pcrc_wrong(arrival):
-                yield ErrorDetected(self._config.stream_id, IdeError.PCRC_MISMATCH, tlp.header)
-            yield from self._judged(arrival)
+                yield ErrorDetected(self._config.stream_id, IdeError.PCRC_MISMATCH, arrival.came)
+            yield from self._judged(arrival, judges_completions)
 
     def _count(self, tlp: Tlp, said: IdePrefix | OhcC) -> IdeError | None:
         header = tlp.header
@@ -223,17 +226,17 @@ class Receiver:
             return False
         return not arrival.has_pcrc or pcrc_of(payload) != arrival.tlp.pcrc
 
-    def _judged(self, arrival: _Arrival) -> Iterator[Event]:
+    def _judged(self, arrival: _Arrival, judges_completions: bool) -> Iterator[Event]:
         tlp, is_tee = _without_ide(arrival.tlp), bool(arrival.said.t)
         header = tlp.header
         error = self._sender_error(arrival)
-        if error is None and header.sub_stream is SubStream.CPL:
+        if error is None and judges_completions and header.sub_stream is SubStream.CPL:
             checks_tee = not self._config.is_tee_io_supported
             error = self._outstanding.judge(header, self._config.stream_id, is_tee, checks_tee=checks_tee)
         if error in (IdeError.COMPLETION_STREAM_MISMATCH, IdeError.COMPLETION_TEE_MISMATCH):
-            raise CheckFailedError(error, header)
+            raise CheckFailedError(error, arrival.came)
         if error is not None:
-            yield ErrorDetected(self._config.stream_id, error, header)
+            yield ErrorDetected(self._config.stream_id, error, arrival.came)
         elif not isinstance(header, IdeMessage | FlitIdeMessage):
             is_verified = arrival.is_last or not self._config.early_release
             yield TlpReceived(self._config.stream_id, tlp, is_tee, is_verified)

@@ -6,19 +6,25 @@ draws no entropy. What goes where is `pytio.ide.port`'s to decide.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import attrs
+from typing_extensions import Buffer
+
 from pytio.crypto import KeyMaterial
 from pytio.errors import LocalProtocolError
-from pytio.ide.codes import INITIAL_INVOCATION, SELECTIVE_TYPES, IdeError, MessageCode, StreamState
-from pytio.ide.config import StreamConfig, StreamKind
+from pytio.ide.batch import Batch, BatchPath, ReceivedBatch
+from pytio.ide.codes import INITIAL_INVOCATION, IdeError, MessageCode, StreamState
+from pytio.ide.config import StreamConfig
 from pytio.ide.events import ErrorDetected, Event, StateChanged
-from pytio.ide.flit import FlitIdeMessage
-from pytio.ide.header import IDE_MESSAGES, AnyHeader, IdeMessage
+from pytio.ide.header import AnyHeader
 from pytio.ide.keys import KeyTable
 from pytio.ide.outstanding import Outstanding
 from pytio.ide.receiver import CheckFailedError, Receiver
 from pytio.ide.state import KEY_DESTROYERS, TRANSITIONS, StreamCause
 from pytio.ide.tlp import Tlp
-from pytio.ide.transmitter import Transmitter, ide_message
+from pytio.ide.transmitter import Transmitter, ide_code, ide_message, refusal
 from pytio.ids import KeySlot, SubStream
 
 __all__ = ("Stream",)
@@ -45,7 +51,9 @@ class Stream:
         self._keys = KeyTable()
         self._transmitter = Transmitter(config, self._keys)
         self._receiver = Receiver(config, self._keys, self.outstanding)
+        self._batches = BatchPath(config, self._keys, self._transmitter, self._receiver)
         self._plain: list[bytes] = []
+        self._free = [object()]
 
     # keys and state
 
@@ -76,7 +84,12 @@ class Stream:
         return self._settle()
 
     def disable(self) -> list[Event]:
-        """Clear the enable bit: the stream becomes Insecure at once."""
+        """Clear the enable bit: the stream becomes Insecure at once.
+
+        Raises:
+            LocalProtocolError: a batch is at work on the stream.
+        """
+        self._check_alone()
         self.is_enabled = False
         self.received_fail = False
         return self.happen(StreamCause.DISABLED)
@@ -124,7 +137,7 @@ class Stream:
                 IDE TLP already; T is set where it means nothing; or a request has a tag that is taken.
         """
         header = tlp.header
-        problem = self._problem(tlp, tee)
+        problem = self._problem(tlp, tee) if self._free else "another call is at work on this stream"
         if problem is not None:
             raise LocalProtocolError(self.state, header.tlp_type, problem)
         if header.sub_stream is SubStream.NPR:
@@ -135,22 +148,14 @@ class Stream:
     def _problem(self, tlp: Tlp, tee: bool) -> str | None:
         """Return why a TLP cannot be sent."""
         header = tlp.header
-        name, is_selective = header.tlp_type.name, self.config.kind is StreamKind.SELECTIVE
-        reasons = (
-            (self.state is not StreamState.SECURE, "the stream is not Secure"),
-            (header.is_flit is not self.config.flit_mode, "it is of the other mode"),
-            (tlp.ide is not None or bool(tlp.ecrc), "it has an IDE prefix, or an ECRC"),
-            (header.traffic_class != self.config.traffic_class, f"the stream is for TC {self.config.traffic_class}"),
-            (is_selective and name not in SELECTIVE_TYPES, "selective streams do not carry it"),
-            (
-                is_selective and name.startswith("CFG") and not self.config.config_requests,
-                "bit 9 of its control is clear",
-            ),
-            (_ide_code(header) is not None, "IDE messages are the stream's own to send"),
-            (tee and not self.config.is_tee_io_supported, "T means nothing without TEE-IO"),
-            (_needs_free_tag(header) and self.outstanding.is_taken(header.transaction or (0, 0)), "its tag is taken"),
-        )
-        return next((reason for is_so, reason in reasons if is_so), None)
+        if self.state is not StreamState.SECURE:
+            return "the stream is not Secure"
+        if tee and not self.config.is_tee_io_supported:
+            return "T means nothing without TEE-IO"
+        is_request = header.sub_stream is SubStream.NPR and header.transaction is not None
+        if is_request and self.outstanding.is_taken(header.transaction or (0, 0)):
+            return "its tag is taken"
+        return refusal(self.config, tlp)
 
     def bytes_to_send(self) -> bytes | None:
         """Return the next TLP as it goes on the wire; call until None after `send` and `receive`.
@@ -160,7 +165,8 @@ class Stream:
         """
         if self._plain:
             return self._plain.pop(0)
-        sent = self._transmitter.next_tlp()
+        with self._alone():
+            sent = self._transmitter.next_tlp()
         if sent is not None and self._transmitter.is_exhausted:
             self._transmitter.events += self.happen(StreamCause.INVOCATIONS_EXHAUSTED)
         return sent
@@ -182,18 +188,20 @@ class Stream:
 
     def receive_tlp(self, tlp: Tlp) -> list[Event]:
         """Take one TLP that was parsed already."""
+        self._check_alone()
         said, header = tlp.ide, tlp.header
-        if said is None and _ide_code(header) is MessageCode.IDE_FAIL:
+        if said is None and ide_code(header) is MessageCode.IDE_FAIL:
             self.received_fail = True
             return self.happen(StreamCause.PARTNER_FAILED)
         if said is None or said.stream_id != self.config.stream_id or not self._accepts(header):
             return [ErrorDetected(self.config.stream_id, IdeError.MISROUTED, header)]
         events: list[Event] = []
-        try:
-            for event in self._receiver.take(tlp):
-                events.append(event)  # noqa: PERF402  what came before a failure is kept
-        except CheckFailedError as failure:
-            return [*events, *self.fail(failure.error, failure.header)]
+        with self._alone():
+            try:
+                for event in self._receiver.take(tlp):
+                    events.append(event)  # noqa: PERF402  what came before a failure is kept
+            except CheckFailedError as failure:
+                return [*events, *self.fail(failure.error, failure.header)]
         if self._receiver.is_exhausted:
             events += self.happen(StreamCause.INVOCATIONS_EXHAUSTED)
         return events
@@ -212,6 +220,79 @@ class Stream:
         self._plain.append(ide_message(self.config, MessageCode.IDE_FAIL).build())
         return events
 
+    # many at a time
+
+    def send_batch(
+        self, tlps: Buffer, index: Buffer, *, tee: bool | Buffer = False, out: Buffer | None = None
+    ) -> Batch:
+        """Return IDE TLPs for a buffer of TLPs: what `send` and `bytes_to_send` do, IDE Sync included.
+
+        Which request waits for which completion is not followed, and the units of a batch end with it. A compiled
+        provider works without the interpreter's lock.
+
+        Args:
+            tlps: TLPs, one after the other.
+            index: 64-bit offsets: where each begins, and where the last one ends.
+            tee: T, of all of them or one byte for each.
+            out: where to put the result; a buffer is made where none is given.
+
+        Raises:
+            LocalProtocolError: the stream is not Secure, something waits to be sent, or another call is at work.
+            ValueError: a TLP is malformed, or of a kind that the stream does not send, and nothing is sealed; or a
+                buffer or index is wrong, or too small.
+        """
+        said = bytes([tee]) if isinstance(tee, bool) else tee
+        with self._alone():
+            if self.state is not StreamState.SECURE:
+                raise LocalProtocolError(self.state, "send_batch", "the stream is not Secure")
+            if self._plain or self._transmitter.has_waiting:
+                raise LocalProtocolError(self.state, "send_batch", "something waits to be sent")
+            if any(memoryview(said).cast("B")) and not self.config.is_tee_io_supported:
+                raise LocalProtocolError(self.state, "send_batch", "T means nothing without TEE-IO")
+            batch = self._batches.seal(tlps, index, said, out)
+            if self._transmitter.is_exhausted:
+                self._transmitter.events += self.happen(StreamCause.INVOCATIONS_EXHAUSTED)
+            return batch
+
+    def receive_batch(self, wire: Buffer, index: Buffer, *, out: Buffer | None = None) -> ReceivedBatch:
+        """Take a buffer of IDE TLPs; return what is delivered, in clear: what `receive` does.
+
+        TLPs of a unit whose MAC is not in the batch, and all after them, are left: ``taken`` says how many were not.
+        Which completion belongs to which request is not looked at. ``out`` must not be read before the call is over:
+        what does not verify is overwritten.
+
+        Raises:
+            LocalProtocolError: another call is at work.
+            IdeDecodeError: a TLP is malformed; nothing is taken then.
+            ValueError: a buffer or index is wrong, or too small.
+        """
+        with self._alone():
+            if self.state is not StreamState.SECURE:
+                raise LocalProtocolError(self.state, "receive_batch", "the stream is not Secure")
+            received, failure = self._batches.open(wire, index, out)
+            events = list(received.events)
+            if failure is not None:
+                events += self.fail(failure.error, failure.header)
+            elif self._receiver.is_exhausted:
+                events += self.happen(StreamCause.INVOCATIONS_EXHAUSTED)
+            return attrs.evolve(received, events=tuple(events))
+
+    def _check_alone(self) -> None:
+        if not self._free:
+            raise LocalProtocolError(self.state, "a second call", "another call is at work on this stream")
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """See to it that one call at a time works on the stream: a batch runs without the interpreter's lock."""
+        try:
+            token = self._free.pop()  # which no other thread can come between
+        except IndexError:
+            raise LocalProtocolError(self.state, "a second call", "another call is at work on this stream") from None
+        try:
+            yield
+        finally:
+            self._free.append(token)
+
     # there is no deadline
 
     def wake_at(self) -> float | None:
@@ -225,13 +306,3 @@ class Stream:
     def __repr__(self) -> str:
         """Name stream and state."""
         return f"<Stream {self.config.stream_id:#04x} {self.state.name}>"
-
-
-def _ide_code(header: AnyHeader) -> MessageCode | None:
-    """Return IDE Sync or IDE Fail, if the header is of one."""
-    is_message = isinstance(header, IdeMessage | FlitIdeMessage) and header.message_code in IDE_MESSAGES
-    return header.message_code if is_message else None  # type: ignore[attr-defined]  # just looked at
-
-
-def _needs_free_tag(header: AnyHeader) -> bool:
-    return header.sub_stream is SubStream.NPR and header.transaction is not None

@@ -11,20 +11,20 @@ from typing import Any, NamedTuple
 
 import attrs
 
-from pytio.ide.codes import MAC_BYTES, FlitType, MessageCode, TlpType, Trailer
+from pytio.ide.codes import MAC_BYTES, SELECTIVE_TYPES, FlitType, MessageCode, TlpType, Trailer
 from pytio.ide.config import StreamConfig, StreamKind
 from pytio.ide.counters import POSTED_COUNTER, SentCounters
 from pytio.ide.events import Event, KeySetChanged
 from pytio.ide.flit import FlitHeader, FlitIdeMessage
 from pytio.ide.framing import associated_data, pcrc_of, text_of, with_text
-from pytio.ide.header import IdeMessage
+from pytio.ide.header import IDE_MESSAGES, AnyHeader, IdeMessage
 from pytio.ide.keys import HeldKey, KeyTable
 from pytio.ide.ohc import AnyOhc, OhcC, OhcE
 from pytio.ide.prefix import IdePrefix, is_end_end
 from pytio.ide.tlp import Tlp
 from pytio.ids import Direction, SubStream
 
-__all__ = ("Transmitter", "ide_message")
+__all__ = ("Transmitter", "ide_code", "ide_message", "refusal")
 
 
 def ide_message(config: StreamConfig, code: MessageCode, npr: int = 0, cpl: int = 0) -> Tlp:
@@ -42,6 +42,28 @@ def ide_message(config: StreamConfig, code: MessageCode, npr: int = 0, cpl: int 
     if config.flit_mode:
         return Tlp(header=FlitIdeMessage(tlp_type=FlitType[name], **fields))
     return Tlp(header=IdeMessage(tlp_type=TlpType[name], **fields))
+
+
+def ide_code(header: AnyHeader) -> MessageCode | None:
+    """Return IDE Sync or IDE Fail, if the header is of one."""
+    if isinstance(header, IdeMessage | FlitIdeMessage) and header.message_code in IDE_MESSAGES:
+        return header.message_code
+    return None
+
+
+def refusal(config: StreamConfig, tlp: Tlp) -> str | None:
+    """Return why a stream does not send a TLP, whatever its state; None if it does."""
+    header = tlp.header
+    name, is_selective = header.tlp_type.name, config.kind is StreamKind.SELECTIVE
+    reasons = (
+        (header.is_flit is not config.flit_mode, "it is of the other mode"),
+        (tlp.ide is not None or bool(tlp.ecrc), "it has an IDE prefix, or an ECRC"),
+        (header.traffic_class != config.traffic_class, f"the stream is for TC {config.traffic_class}"),
+        (is_selective and name not in SELECTIVE_TYPES, "selective streams do not carry it"),
+        (is_selective and name.startswith("CFG") and not config.config_requests, "its bit 9 is clear"),
+        (ide_code(header) is not None, "IDE messages are the stream's own to send"),
+    )
+    return next((reason for is_so, reason in reasons if is_so), None)
 
 
 class _Queued(NamedTuple):
@@ -131,17 +153,20 @@ class Transmitter:
         return with_text(marked, sealed[end - len(text) : end], mode).replace(mac=sealed[end:])
 
     def _unit(self, sub_stream: SubStream) -> _Unit:
-        """Return the open unit of a sub-stream, or a new one: K changes nowhere else."""
+        """Return the open unit of a sub-stream, or a new one."""
         unit = self._units.get(sub_stream)
         if unit is None:
-            if self._keys.waiting(Direction.TX, sub_stream) is not None:
-                self.events.append(
-                    KeySetChanged(self._config.stream_id, self._keys.change(Direction.TX, sub_stream).slot)
-                )
-            held = self._keys.active(Direction.TX, sub_stream)
-            assert held is not None
-            unit = self._units[sub_stream] = _Unit(held)
+            unit = self._units[sub_stream] = _Unit(self.key_of(sub_stream))
         return unit
+
+    def key_of(self, sub_stream: SubStream) -> HeldKey:
+        """Return the key for a new unit of a sub-stream; nowhere else does K change."""
+        if self._keys.waiting(Direction.TX, sub_stream) is not None:
+            slot = self._keys.change(Direction.TX, sub_stream).slot
+            self.events.append(KeySetChanged(self._config.stream_id, slot))
+        held = self._keys.active(Direction.TX, sub_stream)
+        assert held is not None
+        return held
 
     def _marked(self, queued: _Queued, unit: _Unit, *, is_last: bool) -> Tlp:
         """Return the TLP with prefix, or OHC-C, PCRC, and room for its MAC."""

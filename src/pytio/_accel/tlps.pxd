@@ -1,0 +1,139 @@
+"""Where things are in a TLP outside of flit mode, and what of it is encrypted: the pointer arithmetic of batches.
+
+What a type of TLP is comes from outside, as a table of 256 bytes with the bits below, one for each first byte of a
+header; so this file knows no codes.
+"""
+
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.string cimport memcpy
+
+
+cdef enum:
+    SUB_STREAM_MASK = 0x03
+    KNOWN = 0x04
+    HIDES_ADDRESS = 0x08  # a memory request, of which partial header encryption hides part
+    HAS_BYTE_ENABLES = 0x10  # and always byte enables, too
+    HAS_BYTE_ENABLES_WITHOUT_TH = 0x20  # or unless TH is set
+    IS_ALLOWED = 0x40
+    IS_MESSAGE = 0x80
+
+    PREFIX_MASK = 0xE0
+    PREFIX = 0x80
+    END_END = 0x10
+    IDE_PREFIX = 0x92
+    DW = 4
+    FOUR_DW = 0x20
+    HAS_DATA = 0x40
+    MOST_DW = 1024
+    SHORT_HEADER = 12
+    LONG_HEADER = 16
+    MOST_HEAD = 64  # prefixes and header that are authenticated
+    MOST_PAYLOAD = 4096
+    PCRC = 4
+    MOST_HIDDEN = 6  # byte enables and five bytes of address
+    MOST_MEMBERS = 9
+    TC_SHIFT = 4
+    TC_MASK = 7
+    TH = 1
+    TD = 0x80
+    AT_SHIFT = 2
+    AT_MASK = 3
+    TRANSLATION_REQUEST = 1
+    BYTE_ENABLES_AT = 7
+    ADDRESS_AT = 8
+    MESSAGE_CODE_AT = 7
+
+cdef struct Shape:
+    uint32_t local  # bytes of local prefixes, which are outside of everything
+    uint32_t ends  # bytes of end-end prefixes, the IDE prefix included where there is one
+    uint32_t header
+    uint32_t payload
+    uint8_t kind
+
+cdef struct Hidden:
+    # What partial header encryption hides of a header.
+    uint32_t address_at
+    uint32_t address_bytes
+    uint32_t hidden_bytes  # of the address
+    bint has_byte_enables
+
+
+cdef inline bint shape_of(const uint8_t* tlp, uint64_t size, const uint8_t* kinds, Shape* shape) noexcept nogil:
+    """Find the parts of a TLP; False where it is cut, or its type not known. What follows the payload is not counted."""
+    cdef uint64_t at = 0
+    cdef const uint8_t* header
+    shape.local = shape.ends = 0
+    while at + DW <= size and tlp[at] & PREFIX_MASK == PREFIX:
+        if tlp[at] & END_END:
+            shape.ends += DW
+        elif shape.ends:
+            return False
+        else:
+            shape.local += DW
+        at += DW
+    if at + SHORT_HEADER > size or shape.ends + LONG_HEADER > MOST_HEAD:
+        return False
+    header = tlp + at
+    shape.kind = kinds[header[0]]
+    shape.header = LONG_HEADER if header[0] & FOUR_DW else SHORT_HEADER
+    shape.payload = 0
+    if header[0] & HAS_DATA:
+        shape.payload = ((header[2] & 3) << 8 | header[3]) * DW
+        if shape.payload == 0:
+            shape.payload = MOST_DW * DW
+    return shape.kind & KNOWN and at + shape.header + shape.payload <= size
+
+
+cdef inline bint hidden_of(const uint8_t* header, uint8_t kind, int mode, Hidden* hidden) noexcept nogil:
+    """Find what partial header encryption hides of a header; False for nothing."""
+    if mode == 0 or not kind & HIDES_ADDRESS:
+        return False
+    hidden.address_at = ADDRESS_AT
+    hidden.address_bytes = 8 if header[0] & FOUR_DW else 4
+    hidden.hidden_bytes = min(mode + 1, 5 if header[0] & FOUR_DW else 3)
+    hidden.has_byte_enables = (header[2] >> AT_SHIFT & AT_MASK) != TRANSLATION_REQUEST and (
+        kind & HAS_BYTE_ENABLES or (kind & HAS_BYTE_ENABLES_WITHOUT_TH and not header[1] & TH)
+    )
+    return True
+
+
+cdef inline uint64_t address_of(const uint8_t* header, const Hidden* hidden) noexcept nogil:
+    """Read the address field, which ends with two bits that are no address."""
+    cdef uint64_t value = 0
+    cdef uint32_t i
+    for i in range(hidden.address_bytes):
+        value = value << 8 | header[hidden.address_at + i]
+    return value
+
+
+cdef inline uint32_t take_hidden(uint8_t* header, const Hidden* hidden, uint8_t* text) noexcept nogil:
+    """Move what is hidden from a header to a text, zeros take its place; return how many bytes that is."""
+    cdef uint32_t at = 0, i
+    cdef uint64_t value = address_of(header, hidden), mask = (<uint64_t>1 << 8 * hidden.hidden_bytes) - 1 << 2
+    cdef uint64_t taken = (value & mask) >> 2
+    if hidden.has_byte_enables:
+        text[0] = header[BYTE_ENABLES_AT]
+        header[BYTE_ENABLES_AT] = 0
+        at = 1
+    for i in range(hidden.hidden_bytes):
+        text[at + i] = taken >> 8 * (hidden.hidden_bytes - 1 - i) & 0xFF
+    value &= ~mask
+    for i in range(hidden.address_bytes):
+        header[hidden.address_at + i] = value >> 8 * (hidden.address_bytes - 1 - i) & 0xFF
+    return at + hidden.hidden_bytes
+
+
+cdef inline uint32_t put_hidden(uint8_t* header, const Hidden* hidden, const uint8_t* text) noexcept nogil:
+    """Put hidden fields back in place; return how many bytes of text they took."""
+    cdef uint32_t at = 0, i
+    cdef uint64_t value = address_of(header, hidden), mask = (<uint64_t>1 << 8 * hidden.hidden_bytes) - 1 << 2
+    cdef uint64_t given = 0
+    if hidden.has_byte_enables:
+        header[BYTE_ENABLES_AT] = text[0]
+        at = 1
+    for i in range(hidden.hidden_bytes):
+        given = given << 8 | text[at + i]
+    value = value & ~mask | given << 2
+    for i in range(hidden.address_bytes):
+        header[hidden.address_at + i] = value >> 8 * (hidden.address_bytes - 1 - i) & 0xFF
+    return at + hidden.hidden_bytes
