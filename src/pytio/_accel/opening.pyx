@@ -6,14 +6,14 @@ does not open is overwritten before anybody sees it. Larger units are put togeth
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free
+from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memcpy, memset
 
 from pytio._accel.cipher cimport FIXED_BYTES, MAC_BYTES, Cipher, Unit
 from pytio._accel.crc cimport crc32, fill_tables
 from pytio._accel.tlps cimport (
     DW, IDE_PREFIX, IS_ALLOWED, IS_MESSAGE, LONG_HEADER, MESSAGE_CODE_AT, MOST_HEAD, MOST_HIDDEN, MOST_MEMBERS,
-    MOST_PAYLOAD, PCRC, SUB_STREAM_MASK, TC_MASK, TC_SHIFT, TD, Hidden, Shape, hidden_of, put_hidden, shape_of, take_hidden,
+    MOST_PAYLOAD, PCRC, SUB_STREAM_MASK, TC_MASK, TC_SHIFT, TD, AHEAD, Hidden, Shape, hidden_of, prefetch, put_hidden, shape_of, take_hidden,
 )
 from pytio._accel.units cimport UnitKey, write_invocation
 
@@ -97,6 +97,8 @@ cdef struct Job:
     const uint8_t* data
     const uint64_t* index
     uint8_t* verdicts
+    Shape* shapes  # of the TLPs of a batch
+    int64_t room  # for how many there is memory
 
 
 cdef void fail(Job* job, int64_t number, uint8_t error) noexcept nogil:
@@ -238,8 +240,12 @@ cdef uint8_t take(Job* job, int64_t number, const uint8_t* tlp, const Shape* sha
         return AGGREGATION_MISUSE
     job.verdicts[number] = job.verdicts[number] or sender_error(job, shape, header)
     if is_kept:
-        memcpy(out, tlp, shape.local)
-        memcpy(out + shape.local, prefix + DW, head_bytes - DW)
+        if shape.local:
+            memcpy(out, tlp, shape.local)
+        if shape.ends == DW and shape.header == LONG_HEADER:  # sizes that are known are copied at once
+            memcpy(out + shape.local, prefix + DW, LONG_HEADER)
+        else:
+            memcpy(out + shape.local, prefix + DW, head_bytes - DW)
     if lane.members or not is_last or job.mode or job.pcrc or has_pcrc:
         flush(job, lane)
         if not gather(job, lane, number, shape, prefix, out + shape.local if is_kept else NULL, PCRC if has_pcrc else 0):
@@ -330,11 +336,11 @@ cdef int64_t count_up_to(Job* job, int64_t number, int64_t limit) noexcept nogil
 
 
 cdef int64_t whole(const uint8_t* data, const uint64_t* index, int64_t count, uint64_t size, const uint8_t* kinds,
-                   uint8_t stream_id, int64_t* bad) noexcept nogil:
+                   uint8_t stream_id, Shape* shapes, int64_t* bad) noexcept nogil:
     """Return how many TLPs there are up to the last at which no unit is open; ``bad`` is the first malformed one, or -1."""
     cdef int members[SUB_STREAM_BITS + 1]
     cdef const uint8_t* prefix
-    cdef Shape shape
+    cdef Shape* shape
     cdef int64_t i, end = 0
     cdef uint64_t bytes
     cdef int opened = 0, lane
@@ -344,7 +350,10 @@ cdef int64_t whole(const uint8_t* data, const uint64_t* index, int64_t count, ui
         if index[i] > index[i + 1] or index[i + 1] > size:
             bad[0] = i
             return 0
-        if not shape_of(data + index[i], index[i + 1] - index[i], kinds, &shape):
+        if i + AHEAD < count and index[i + AHEAD] < size:
+            prefetch(data + index[i + AHEAD])
+        shape = &shapes[i]
+        if not shape_of(data + index[i], index[i + 1] - index[i], kinds, shape):
             bad[0] = i
             return 0
         prefix = data + index[i] + shape.local
@@ -377,7 +386,7 @@ cdef bint is_sync(Job* job, const Shape* shape, const uint8_t* header) noexcept 
 
 cdef int64_t open_all(Job* job, int64_t count, uint8_t* out, uint64_t* out_index, uint8_t* tees) noexcept nogil:
     """Open all TLPs; return how many are delivered. The index, and T of each, are theirs."""
-    cdef Shape shape
+    cdef const Shape* shape
     cdef const uint8_t* tlp
     cdef uint8_t* at = out
     cdef int64_t i = 0, made = 0, counted = 0, number, limit
@@ -385,16 +394,16 @@ cdef int64_t open_all(Job* job, int64_t count, uint8_t* out, uint64_t* out_index
     cdef int lane
     while i < count and job.failed == count:
         tlp = job.data + job.index[i]
-        shape_of(tlp, job.index[i + 1] - job.index[i], job.kinds, &shape)
+        shape = &job.shapes[i]
         job.verdicts[i] = 0
         if not shape.ends or tlp[shape.local] != IDE_PREFIX or tlp[shape.local + 2] != job.stream_id:
             job.verdicts[i] = MISROUTED
         else:
-            if is_sync(job, &shape, tlp + shape.local + shape.ends):
+            if is_sync(job, shape, tlp + shape.local + shape.ends):
                 job.verdicts[i] = IDE_SYNC
             out_index[made] = at - out
             tees[made] = tlp[shape.local + 3] & T_BIT
-            error = take(job, i, tlp, &shape, at)
+            error = take(job, i, tlp, shape, at)
             if error:
                 fail(job, i, error)
                 break
@@ -467,6 +476,7 @@ cdef class Opener:
                 if self.job.lanes[i].scratch is not NULL:
                     memset(self.job.lanes[i].scratch, 0, sizeof(Scratch))
                 free(self.job.lanes[i].scratch)
+            free(self.job.shapes)
             free(self.job)
 
     def open(self, tuple keys, list state, const uint8_t[::1] data, const uint64_t[::1] index, uint8_t[::1] out,
@@ -483,10 +493,12 @@ cdef class Opener:
             return 0, 0, 0
         self.is_busy = True
         try:
+            self._make_room(count)
             self.job.data = &data[0] if data.shape[0] else &nothing
             self.job.index = &index[0]
             self.job.verdicts = &verdicts[0]
-            count = whole(self.job.data, &index[0], count, data.shape[0], self.job.kinds, self.job.stream_id, &bad)
+            count = whole(self.job.data, &index[0], count, data.shape[0], self.job.kinds, self.job.stream_id,
+                          self.job.shapes, &bad)
             if bad >= 0:
                 raise ValueError(bad)
             if count == 0:
@@ -504,6 +516,15 @@ cdef class Opener:
             return (self.job.failed if self.job.error else count), made, self.job.error
         finally:
             self.is_busy = False
+
+    cdef int _make_room(self, int64_t count) except -1:
+        cdef void* larger
+        if count > self.job.room:
+            larger = realloc(self.job.shapes, count * sizeof(Shape))
+            if larger is NULL:
+                raise MemoryError
+            self.job.shapes, self.job.room = <Shape*>larger, count
+        return 0
 
     cdef int _take(self, tuple keys, list state) except -1:
         cdef int i, j, k

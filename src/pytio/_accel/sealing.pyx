@@ -6,14 +6,14 @@ byte by byte would wait to load it as a vector. Larger units are put together in
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free
-from libc.string cimport memcpy, memset
+from libc.stdlib cimport calloc, free, realloc
+from libc.string cimport memcpy
 
-from pytio._accel.cipher cimport FIXED_BYTES, IV_BYTES, MAC_BYTES, Cipher, Unit
+from pytio._accel.cipher cimport FIXED_BYTES, MAC_BYTES, Cipher, Unit
 from pytio._accel.crc cimport crc32, fill_tables
 from pytio._accel.tlps cimport (
     DW, HAS_DATA, IDE_PREFIX, IS_ALLOWED, IS_MESSAGE, LONG_HEADER, MESSAGE_CODE_AT, MOST_HEAD, MOST_HIDDEN, MOST_MEMBERS, MOST_PAYLOAD, PCRC,
-    SUB_STREAM_MASK, TC_MASK, TC_SHIFT, TD, Hidden, Shape, hidden_of, put_hidden, shape_of, take_hidden,
+    SUB_STREAM_MASK, TC_MASK, TC_SHIFT, TD, AHEAD, Hidden, Shape, copy_head, hidden_of, prefetch, put_hidden, shape_of, take_hidden,
 )
 from pytio._accel.units cimport UnitKey, write_invocation
 
@@ -66,6 +66,8 @@ cdef struct Job:
     uint8_t traffic_class
     bint pcrc
     int mode
+    Shape* shapes  # of the TLPs of a batch
+    int64_t room  # for how many there is memory
     uint32_t counters[LANES]  # of NPR and CPL; that of PR stays 0
 
 
@@ -152,12 +154,13 @@ cdef uint8_t* seal_tlp(Job* job, const uint8_t* tlp, Shape* shape, uint8_t tee, 
     cdef Unit* unit
     cdef bint is_last = lane.members + 1 >= lane.limit or lane.waiting == 0
     cdef bint has_pcrc = job.pcrc and is_last and lane.payload_bytes + shape.payload != 0
-    memcpy(out, tlp, shape.local)
+    if shape.local:
+        memcpy(out, tlp, shape.local)
     head[0] = IDE_PREFIX
     head[1] = counter
     head[2] = job.stream_id
     head[3] = lane.last_byte | tee | (M_BIT if is_last else 0) | (P_BIT if has_pcrc else 0)
-    memcpy(head + DW, tlp + shape.local, shape.ends + shape.header)
+    copy_head(head + DW, tlp + shape.local, shape)
     shape.ends += DW
     if has_pcrc or job.mode or lane.members or not is_last:
         return gather(job, lane, head, shape, payload, is_last, has_pcrc)
@@ -189,13 +192,16 @@ cdef uint8_t* seal_sync(Job* job, const uint8_t* template, uint8_t* out) noexcep
 
 cdef int64_t check(Job* job, const uint8_t* data, const uint64_t* index, int64_t count, uint64_t size) noexcept nogil:
     """Count what each sub-stream has to send; return the number of the first TLP that cannot be sent, or -1."""
-    cdef Shape shape
+    cdef Shape* shape
     cdef const uint8_t* header
     cdef int64_t i
     for i in range(count):
         if index[i] > index[i + 1] or index[i + 1] > size:
             return i
-        if not shape_of(data + index[i], index[i + 1] - index[i], job.kinds, &shape):
+        if i + AHEAD < count and index[i + AHEAD] < size:
+            prefetch(data + index[i + AHEAD])
+        shape = &job.shapes[i]
+        if not shape_of(data + index[i], index[i + 1] - index[i], job.kinds, shape):
             return i
         header = data + index[i] + shape.local + shape.ends
         if (
@@ -207,7 +213,8 @@ cdef int64_t check(Job* job, const uint8_t* data, const uint64_t* index, int64_t
             or (shape.ends and data[index[i] + shape.local] == IDE_PREFIX)
         ):
             return i
-        job.lanes[shape.kind & SUB_STREAM_MASK].waiting += 1
+        if job.lanes[shape.kind & SUB_STREAM_MASK].limit > 1:  # which alone asks how many are to come
+            job.lanes[shape.kind & SUB_STREAM_MASK].waiting += 1
     return -1
 
 
@@ -215,13 +222,13 @@ cdef int64_t seal_all(Job* job, const uint8_t* data, const uint64_t* index, int6
                       int tee_step, const uint8_t* sync, uint8_t* out, uint64_t* out_index) noexcept nogil:
     """Seal all TLPs; return how many there are with those of IDE Sync, or -1 where the library failed."""
     cdef uint8_t* at = out
-    cdef Shape shape
+    cdef Shape* shape
     cdef int64_t i, made = 0
     cdef int lane, counter
     for i in range(count):
-        shape_of(data + index[i], index[i + 1] - index[i], job.kinds, &shape)
+        shape = &job.shapes[i]
         lane = shape.kind & SUB_STREAM_MASK
-        job.lanes[lane].waiting -= 1
+        job.lanes[lane].waiting -= job.lanes[lane].limit > 1
         out_index[made] = at - out
         made += 1
         counter = job.counters[lane]
@@ -229,7 +236,7 @@ cdef int64_t seal_all(Job* job, const uint8_t* data, const uint64_t* index, int6
         if lane == 0:
             job.counters[1] += 1
             job.counters[2] += 1
-        at = seal_tlp(job, data + index[i], &shape, tee[i * tee_step] & T_BIT, counter, at)
+        at = seal_tlp(job, data + index[i], shape, tee[i * tee_step] & T_BIT, counter, at)
         if at is not NULL and (job.counters[1] >= COUNTER_LIMIT or job.counters[2] >= COUNTER_LIMIT):
             out_index[made] = at - out
             made += 1
@@ -281,6 +288,7 @@ cdef class Sealer:
         if self.job is not NULL:
             for i in range(LANES):
                 free(self.job.lanes[i].scratch)
+            free(self.job.shapes)
             free(self.job)
 
     def seal(self, tuple keys, list state, const uint8_t[::1] data, const uint64_t[::1] index, const uint8_t[::1] tee,
@@ -298,6 +306,7 @@ cdef class Sealer:
             raise ValueError("the index runs backwards")
         self.is_busy = True
         try:
+            self._make_room(count)
             self._take(keys, state)
             try:
                 bad = check(self.job, first, &index[0], count, data.shape[0])
@@ -319,6 +328,15 @@ cdef class Sealer:
                     (<UnitKey>key).users -= 1
         finally:
             self.is_busy = False
+
+    cdef int _make_room(self, int64_t count) except -1:
+        cdef void* larger
+        if count > self.job.room:
+            larger = realloc(self.job.shapes, count * sizeof(Shape))
+            if larger is NULL:
+                raise MemoryError
+            self.job.shapes, self.job.room = <Shape*>larger, count
+        return 0
 
     cdef int _take(self, tuple keys, list state) except -1:
         """Take keys and where they are; a number that was used under a key is refused."""

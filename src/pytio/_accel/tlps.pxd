@@ -42,6 +42,7 @@ cdef enum:
     BYTE_ENABLES_AT = 7
     ADDRESS_AT = 8
     MESSAGE_CODE_AT = 7
+    AHEAD = 12  # TLPs; as far as it pays to ask for the next ones while these are looked at
 
 cdef struct Shape:
     uint32_t local  # bytes of local prefixes, which are outside of everything
@@ -56,6 +57,17 @@ cdef struct Hidden:
     uint32_t address_bytes
     uint32_t hidden_bytes  # of the address
     bint has_byte_enables
+
+
+cdef extern from *:
+    """
+    #if defined(__GNUC__)
+    #define pytio_prefetch(here) __builtin_prefetch(here)
+    #else
+    #define pytio_prefetch(here) ((void)0)
+    #endif
+    """
+    void prefetch "pytio_prefetch"(const uint8_t* here) noexcept nogil
 
 
 cdef inline bint shape_of(const uint8_t* tlp, uint64_t size, const uint8_t* kinds, Shape* shape) noexcept nogil:
@@ -82,6 +94,16 @@ cdef inline bint shape_of(const uint8_t* tlp, uint64_t size, const uint8_t* kind
         if shape.payload == 0:
             shape.payload = MOST_DW * DW
     return shape.kind & KNOWN and at + shape.header + shape.payload <= size
+
+
+cdef inline void copy_head(uint8_t* target, const uint8_t* source, const Shape* shape) noexcept nogil:
+    """Copy end-end prefixes and header; mostly there are no prefixes, and then the size is one of two."""
+    if shape.ends:
+        memcpy(target, source, shape.ends + shape.header)
+    elif shape.header == LONG_HEADER:
+        memcpy(target, source, LONG_HEADER)
+    else:
+        memcpy(target, source, SHORT_HEADER)
 
 
 cdef inline bint hidden_of(const uint8_t* header, uint8_t kind, int mode, Hidden* hidden) noexcept nogil:

@@ -2,7 +2,7 @@
 
 from libc.stdint cimport uint8_t, uint64_t
 
-from pytio._accel.cipher cimport FIXED_BYTES, IV_BYTES, Cipher
+from pytio._accel.cipher cimport FIXED_BYTES, Cipher
 
 
 cdef class UnitKey:
@@ -15,9 +15,21 @@ cdef class UnitKey:
     cdef bytes _sealed(self, const uint8_t* iv, bytes plaintext, bytes aad)
 
 
+cdef extern from *:
+    """
+    #include <stdint.h>
+    #include <string.h>
+    /* One store of eight bytes, which the cipher can load right after it. */
+    static inline void pytio_write_u64_be(uint8_t *here, uint64_t value) {
+    #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+        value = __builtin_bswap64(value);
+    #endif
+        memcpy(here, &value, sizeof value);
+    }
+    """
+    void pytio_write_u64_be(uint8_t* here, uint64_t value) noexcept nogil
+
+
 cdef inline void write_invocation(uint8_t* iv, uint64_t invocation) noexcept nogil:
     """Write the last eight bytes of an IV, most significant byte first."""
-    cdef int i
-    for i in range(IV_BYTES - FIXED_BYTES):
-        iv[IV_BYTES - 1 - i] = invocation & 0xFF
-        invocation >>= 8
+    pytio_write_u64_be(iv + FIXED_BYTES, invocation)

@@ -103,6 +103,9 @@ class BatchPath:
         self._receiver = receiver
         self._sealer: Any = None
         self._opener: Any = None
+        self._tx: list[HeldKey] = []
+        self._rx: list[HeldKey | None] = []
+        self._tx_known = self._rx_known = -1  # which changes of the keys these know of
 
     # sending
 
@@ -126,7 +129,9 @@ class BatchPath:
         if self._sealer is None:
             self._sealer = _sealer(self._config)
         counters = self._transmitter.counters
-        state = [key.slot.key_set for key in held] + [key.invocation for key in held] + [counters.npr, counters.cpl]
+        state = [key.slot.key_set for key in held]
+        state += [key.invocation for key in held]
+        state += [counters.npr, counters.cpl]
         made_index = array("Q", bytes(8 * (count + syncs + 1)))
         made = self._sealer.seal(tuple(key.key for key in held), state, data, places, view, target, made_index)
         for key, invocation in zip(held, state[len(held) :], strict=False):
@@ -136,16 +141,16 @@ class BatchPath:
 
     def _fast_keys(self, count: int) -> list[HeldKey] | None:
         """Return the keys to send with, changed over to where new ones wait; None where it has to go one by one."""
-        found = [self._keys.active(Direction.TX, each) for each in SUB_STREAMS]
-        held = [key for key in found if key is not None]
-        if len(held) < len(found) or not self._is_fast(held, count):
-            return None
-        return [self._transmitter.key_of(each) for each in SUB_STREAMS]
+        if self._tx_known != self._keys.changes:
+            found = [self._keys.active(Direction.TX, each) for each in SUB_STREAMS]
+            if not self._can_be_fast([key for key in found if key is not None]):
+                return None
+            self._tx = [self._transmitter.key_of(each) for each in SUB_STREAMS]
+            self._tx_known = self._keys.changes
+        return self._tx if _have_room(self._tx, count) else None
 
-    def _is_fast(self, held: list[HeldKey], count: int) -> bool:
-        if IS_PURE_WANTED or self._config.flit_mode or not all(_is_compiled(key) for key in held):
-            return False
-        return all(key.invocation + 2 * count < LAST_INVOCATION for key in held)
+    def _can_be_fast(self, held: Sequence[HeldKey]) -> bool:
+        return not IS_PURE_WANTED and not self._config.flit_mode and all(map(_is_compiled, held))
 
     def _seal_one_by_one(self, data: memoryview, places: memoryview, tee: memoryview, out: memoryview) -> Batch:
         parsed = []
@@ -178,14 +183,17 @@ class BatchPath:
         places = _places(index)
         data = memoryview(wire).cast("B")
         target = _room(out, data.nbytes)
-        held = [self._keys.held(Direction.RX, each, key_set) for each in SUB_STREAMS for key_set in KEY_SETS]
-        on = [key if key is not None and key.is_on else None for key in held]
-        is_fast = self._is_fast([key for key in on if key is not None], len(places))
-        if not is_fast or self._receiver.has_open_unit or self._config.early_release:
+        if self._rx_known != self._keys.changes:
+            held = [self._keys.held(Direction.RX, each, key_set) for each in SUB_STREAMS for key_set in KEY_SETS]
+            self._rx = [key if key is not None and key.is_on else None for key in held]
+            self._rx_known = self._keys.changes
+        keys = [key for key in self._rx if key is not None]
+        is_slow = self._receiver.has_open_unit or self._config.early_release or not self._can_be_fast(keys)
+        if is_slow or not _have_room(keys, len(places)):
             return self._open_one_by_one(data, places, target)
         if self._opener is None:
             self._opener = _opener(self._config)
-        return self._open_fast(on, data, places, target)
+        return self._open_fast(self._rx, data, places, target)
 
     def _open_fast(
         self, held: list[HeldKey | None], data: memoryview, places: memoryview, target: memoryview
@@ -269,8 +277,8 @@ class _Judged:
         """Return an event for each TLP with which something is wrong, and which of those that were kept are refused."""
         events: list[Event] = []
         refused: set[int] = set()
-        if self._verdicts.count(0) == len(self._verdicts):
-            return events, refused
+        if self._verdicts.count(0) + self._verdicts.count(_IDE_SYNC_VERDICT) == len(self._verdicts):
+            return events, refused  # as nearly always
         kept = 0
         for number, verdict in enumerate(self._verdicts):
             if verdict == _IDE_SYNC_VERDICT:
@@ -312,7 +320,7 @@ def _places(index: Buffer) -> memoryview:
     view = memoryview(index)
     if view.ndim != 1 or view.itemsize != 8 or not view.c_contiguous:  # noqa: PLR2004  of a 64-bit number
         raise ValueError("an index has 64-bit offsets, such as array('Q') or numpy.uint64")
-    places = view.cast("B").cast("Q")
+    places = view if view.format == "Q" else view.cast("B").cast("Q")
     if not len(places):
         raise ValueError("an index has one offset more than there are TLPs")
     return places
@@ -335,6 +343,11 @@ def _batch(tlps: list[bytes], out: Buffer | None) -> Batch:
     target = _room(out, len(data))
     target[: len(data)] = data
     return Batch(target, memoryview(index))
+
+
+def _have_room(held: Sequence[HeldKey], count: int) -> bool:
+    """Whether every key has more numbers left than a batch of so many TLPs can take."""
+    return all(key.invocation + 2 * count < LAST_INVOCATION for key in held)
 
 
 def _is_compiled(held: HeldKey) -> bool:

@@ -43,12 +43,17 @@ class HeldKey:
 
 
 class KeyTable:
-    """What is programmed, what is switched on, and which key set each sub-stream uses in each direction."""
+    """What is programmed, what is switched on, and which key set each sub-stream uses in each direction.
+
+    Attributes:
+        changes: how often any of that changed, for whoever remembers it.
+    """
 
     def __init__(self) -> None:
         """Start without a key."""
         self._held: dict[tuple[Direction, SubStream, int], HeldKey] = {}
         self._active: dict[tuple[Direction, SubStream], int] = {}
+        self.changes = 0
 
     def program(self, slot: KeySlot, key: KeyMaterial, ifv: int = INITIAL_INVOCATION) -> None:
         """Keep a key; one that was in the slot is destroyed.
@@ -65,12 +70,14 @@ class KeyTable:
             raise ValueError(f"{slot} is in use")
         self.destroy(slot)
         place = (slot.direction, slot.sub_stream, slot.key_set)
+        self.changes += 1
         self._held[place] = HeldKey(slot, new_key(octets, FIXED_PARTS[slot.sub_stream]), ifv)
 
     def go(self, slot: KeySlot) -> None:
         """Switch a key on; nothing happens where there is none (`PCIE_A12` of IDE_KM)."""
         held = self.held(slot.direction, slot.sub_stream, slot.key_set)
         if held is not None:
+            self.changes += 1
             held.is_on = True
             self._active.setdefault((slot.direction, slot.sub_stream), slot.key_set)
 
@@ -103,12 +110,14 @@ class KeyTable:
 
     def destroy(self, slot: KeySlot) -> None:
         """Destroy a key."""
+        self.changes += 1
         held = self._held.pop((slot.direction, slot.sub_stream, slot.key_set), None)
         if held is not None:
             held.key.close()
 
     def destroy_all(self) -> None:
         """Destroy every key."""
+        self.changes += 1
         for held in self._held.values():
             held.key.close()
         self._held.clear()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 import attrs
 from typing_extensions import Buffer
@@ -28,6 +29,8 @@ from pytio.ide.transmitter import Transmitter, ide_code, ide_message, refusal
 from pytio.ids import KeySlot, SubStream
 
 __all__ = ("Stream",)
+
+_T: Final = (b"\0", b"\1")
 
 
 class Stream:
@@ -241,18 +244,21 @@ class Stream:
             ValueError: a TLP is malformed, or of a kind that the stream does not send, and nothing is sealed; or a
                 buffer or index is wrong, or too small.
         """
-        said = bytes([tee]) if isinstance(tee, bool) else tee
-        with self._alone():
-            if self.state is not StreamState.SECURE:
-                raise LocalProtocolError(self.state, "send_batch", "the stream is not Secure")
-            if self._plain or self._transmitter.has_waiting:
-                raise LocalProtocolError(self.state, "send_batch", "something waits to be sent")
-            if any(memoryview(said).cast("B")) and not self.config.is_tee_io_supported:
-                raise LocalProtocolError(self.state, "send_batch", "T means nothing without TEE-IO")
+        said = _T[tee] if isinstance(tee, bool) else tee
+        if self.state is not StreamState.SECURE:
+            raise LocalProtocolError(self.state, "send_batch", "the stream is not Secure")
+        if self._plain or self._transmitter.has_waiting:
+            raise LocalProtocolError(self.state, "send_batch", "something waits to be sent")
+        if not self.config.is_tee_io_supported and any(memoryview(said).cast("B")):
+            raise LocalProtocolError(self.state, "send_batch", "T means nothing without TEE-IO")
+        token = self._begin()
+        try:
             batch = self._batches.seal(tlps, index, said, out)
-            if self._transmitter.is_exhausted:
-                self._transmitter.events += self.happen(StreamCause.INVOCATIONS_EXHAUSTED)
-            return batch
+        finally:
+            self._free.append(token)
+        if self._transmitter.is_exhausted:
+            self._transmitter.events += self.happen(StreamCause.INVOCATIONS_EXHAUSTED)
+        return batch
 
     def receive_batch(self, wire: Buffer, index: Buffer, *, out: Buffer | None = None) -> ReceivedBatch:
         """Take a buffer of IDE TLPs; return what is delivered, in clear: what `receive` does.
@@ -266,28 +272,35 @@ class Stream:
             IdeDecodeError: a TLP is malformed; nothing is taken then.
             ValueError: a buffer or index is wrong, or too small.
         """
-        with self._alone():
-            if self.state is not StreamState.SECURE:
-                raise LocalProtocolError(self.state, "receive_batch", "the stream is not Secure")
+        if self.state is not StreamState.SECURE:
+            raise LocalProtocolError(self.state, "receive_batch", "the stream is not Secure")
+        token = self._begin()
+        try:
             received, failure = self._batches.open(wire, index, out)
-            events = list(received.events)
-            if failure is not None:
-                events += self.fail(failure.error, failure.header)
-            elif self._receiver.is_exhausted:
-                events += self.happen(StreamCause.INVOCATIONS_EXHAUSTED)
-            return attrs.evolve(received, events=tuple(events))
+        finally:
+            self._free.append(token)
+        events: list[Event] = []
+        if failure is not None:
+            events = self.fail(failure.error, failure.header)
+        elif self._receiver.is_exhausted:
+            events = self.happen(StreamCause.INVOCATIONS_EXHAUSTED)
+        return attrs.evolve(received, events=(*received.events, *events)) if events else received
 
     def _check_alone(self) -> None:
         if not self._free:
             raise LocalProtocolError(self.state, "a second call", "another call is at work on this stream")
 
+    def _begin(self) -> object:
+        """Take the stream for one call, since a batch runs without the interpreter's lock; `_free` gets it back."""
+        try:
+            return self._free.pop()  # no other thread can come between
+        except IndexError:
+            self._check_alone()
+            raise
+
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """See to it that one call at a time works on the stream: a batch runs without the interpreter's lock."""
-        try:
-            token = self._free.pop()  # which no other thread can come between
-        except IndexError:
-            raise LocalProtocolError(self.state, "a second call", "another call is at work on this stream") from None
+        token = self._begin()
         try:
             yield
         finally:
