@@ -11,13 +11,15 @@ from typing import ClassVar, Self
 
 from pytio.crypto import LibraryProvider, Provider
 from pytio.errors import LocalProtocolError, SpdmDecodeError
-from pytio.spdm import algorithms
+from pytio.spdm import algorithms, saving
 from pytio.spdm.algorithms import BaseAsymAlgo, BaseHashAlgo, PqcAsymAlgo
 from pytio.spdm.checks import Signer
 from pytio.spdm.codes import SpdmCode, SpdmVersion
 from pytio.spdm.inner_framing import InnerFraming
 from pytio.spdm.messages.base import SpdmMessage
+from pytio.spdm.messages.capabilities import Capabilities, GetCapabilities
 from pytio.spdm.negotiated import Negotiated, UnknownFactError
+from pytio.spdm.peer_identity import PeerIdentity
 from pytio.spdm.secured import RECORD_FORMATS, RecordFormat, RecordTransport
 from pytio.spdm.session import RecordRules, Session
 from pytio.spdm.state import TRANSITIONS, ConnectionState
@@ -52,6 +54,7 @@ class Endpoint:
     """
 
     IS_REQUESTER: ClassVar[bool]
+    peer: PeerIdentity
 
     def __init__(
         self,
@@ -74,6 +77,7 @@ class Endpoint:
         self.sessions: dict[int, Session] = {}
         self._version: SpdmVersion | None = None
         self._negotiated: Negotiated | None = None
+        self._capabilities: tuple[GetCapabilities, Capabilities] | None = None
 
     # what was agreed on
 
@@ -105,6 +109,38 @@ class Endpoint:
             selected = agreed.req_base_asym or agreed.req_pqc_asym
         signature = algorithms.signature_algorithm(selected)
         return Signer(agreed.version, signature, algorithms.hash_algorithm(BaseHashAlgo(agreed.base_hash)))
+
+    @property
+    def agreement(self) -> tuple[Negotiated | None, tuple[GetCapabilities, Capabilities] | None]:
+        """What was negotiated so far."""
+        return self._negotiated, self._capabilities
+
+    @property
+    def record_rules(self) -> RecordRules:
+        """How the transport has records."""
+        return self._record_rules
+
+    def resume(
+        self,
+        state: ConnectionState,
+        version: SpdmVersion | None,
+        agreed: Negotiated | None,
+        capabilities: tuple[GetCapabilities, Capabilities] | None,
+    ) -> None:
+        """Take the state of a connection that was saved."""
+        self._forget_connection()
+        self.state, self._version = state, version
+        self._negotiated, self._capabilities = agreed, capabilities
+
+    def _hand_over(self, role: saving.Plain, *, with_secrets: bool) -> bytes:
+        """Return the connection's state, and end its sessions here if they are in it: no nonce is used twice."""
+        if self._outbox:
+            raise LocalProtocolError(self.state, "save", "something waits to be sent")
+        data = saving.save(self, role, with_secrets=with_secrets)
+        if with_secrets:
+            for session in list(self.sessions.values()):
+                self._end_session(session)
+        return data
 
     # messages
 

@@ -167,6 +167,11 @@ class Negotiated:
         )
 
     @property
+    def key_schedule_digest_size(self) -> int:
+        """Bytes of a digest of the base hash; 0 where none was selected."""
+        return algorithms.digest_size(self.base_hash) if self.base_hash else 0
+
+    @property
     def is_authenticated(self) -> bool:
         """Whether sessions are possible at all: records need MAC_CAP of both sides."""
         return RequesterCapabilities.MAC_CAP in self.requester and ResponderCapabilities.MAC_CAP in self.responder

@@ -6,6 +6,7 @@ round. This file knows no message and no order of messages; it draws its padding
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
@@ -150,6 +151,26 @@ class Session:
         self.deadline = None
         self._handshake_secret = self._export_master = None
         self._directions.clear()
+
+    def resume(
+        self,
+        handshake_secret: Secret | None,
+        export_master: Secret | None,
+        directions: Mapping[Side, tuple[Secret, RecordDirection]],
+    ) -> None:
+        """Take keys and sequence numbers of a session that was saved."""
+        self._handshake_secret, self._export_master = handshake_secret, export_master
+        self._directions = {side: _Direction(key, records) for side, (key, records) in directions.items()}
+
+    @property
+    def handshake_secret(self) -> Secret | None:
+        """The handshake secret, as long as the handshake lasts."""
+        return self._handshake_secret
+
+    @property
+    def exported(self) -> Secret | None:
+        """The export master secret, once there is one."""
+        return self._export_master
 
     def _install(self, request: Secret, response: Secret, *, finished: bool) -> None:
         for side, secret in ((Side.REQUEST, request), (Side.RESPONSE, response)):

@@ -19,34 +19,38 @@ __all__ = ("CsrTags", "SlotStore")
 
 
 class CsrTags:
-    """Tracking tags of certificate signing requests that are made after a reset (DSP0274, GET_CSR)."""
+    """Tracking tags of certificate signing requests that are made after a reset (DSP0274, GET_CSR).
+
+    Attributes:
+        ready: the tags that were given away, and whether the reset has come.
+    """
 
     def __init__(self) -> None:
-        self._ready: dict[int, bool] = {}
+        self.ready: dict[int, bool] = {}
 
     def new(self) -> int:
         """Return a free tag, 0 where there is none."""
-        free = (tag for tag in range(1, MAX_CSR_TRACKING_TAG + 1) if tag not in self._ready)
+        free = (tag for tag in range(1, MAX_CSR_TRACKING_TAG + 1) if tag not in self.ready)
         tag = next(free, 0)
         if tag:
-            self._ready[tag] = False
+            self.ready[tag] = False
         return tag
 
     def is_known(self, tag: int) -> bool:
         """Say whether a tag was given away."""
-        return tag in self._ready
+        return tag in self.ready
 
     def take(self, tag: int) -> bool:
         """Say whether the request of a tag can be made now; then the tag is free again."""
-        return self._ready.pop(tag, False) if self._ready.get(tag) else False
+        return self.ready.pop(tag, False) if self.ready.get(tag) else False
 
     def forget(self) -> None:
         """Give up all of them."""
-        self._ready.clear()
+        self.ready.clear()
 
     def reset(self) -> None:
         """The device has been reset: they can be made."""
-        self._ready = dict.fromkeys(self._ready, True)
+        self.ready = dict.fromkeys(self.ready, True)
 
 
 class SlotStore:
@@ -56,6 +60,8 @@ class SlotStore:
         slots: what counts now.
         key_pairs: the key pairs; number 1 is the first. None where one was erased.
         usages: what each key pair signs, by number.
+        pending: what was written and does not count yet.
+        at_reset: what is to be done at the next reset.
         csr_tags: the certificate signing requests that wait for a reset.
         raw_key_pair: the key pair whose public key the peer knows out of band, if any.
     """
@@ -66,8 +72,8 @@ class SlotStore:
         self.usages: dict[int, KeyUsage] = {number: pair.usage for number, pair in enumerate(config.key_pairs, 1)}
         self.raw_key_pair: KeyPair | None = config.key_pair(config.raw_public_key_pair or 0)
         self.csr_tags = CsrTags()
-        self._pending: dict[int, Slot] = {}
-        self._after_reset: list[Callable[[], None]] = []
+        self.pending: dict[int, Slot] = {}
+        self.at_reset: list[Callable[[], None]] = []
 
     def key_pair(self, slot: Slot) -> KeyPair | None:
         """Return the key pair of a slot, None where there is none any more."""
@@ -105,7 +111,7 @@ class SlotStore:
 
     def after_reset(self, apply: Callable[[], None]) -> None:
         """Have something done at the next reset."""
-        self._after_reset.append(apply)
+        self.at_reset.append(apply)
 
     def usage(self, slot: Slot) -> KeyUsage:
         """Return what the key of a slot signs on connections with several keys."""
@@ -123,7 +129,7 @@ class SlotStore:
 
     def waits_for_reset(self, number: int) -> bool:
         """Say whether a slot has been written, but does not count yet."""
-        return number in self._pending
+        return number in self.pending
 
     def digest(self, slot: Slot, hash_algorithm: HashAlgorithm) -> bytes:
         """Return the digest of a slot: zeros where it holds a key only."""
@@ -154,22 +160,22 @@ class SlotStore:
             model=model or before.model,
         )
         if needs_reset:
-            self._pending[number] = written
+            self.pending[number] = written
         else:
             self.slots[number] = written
 
     def erase(self, number: int) -> None:
         """Empty a slot; its key stays."""
-        self._pending.pop(number, None)
+        self.pending.pop(number, None)
         if number in self.slots:
             self.slots[number] = attrs.evolve(self.slots[number], certificates=(), root=None, root_hash=None)
 
     def reset(self) -> None:
         """Let what was written count: the device has been reset."""
-        for apply in self._after_reset:
+        for apply in self.at_reset:
             apply()
-        self._after_reset.clear()
+        self.at_reset.clear()
         self.csr_tags.reset()
-        self.slots.update(self._pending)
+        self.slots.update(self.pending)
         self.slots = dict(sorted(self.slots.items()))
-        self._pending.clear()
+        self.pending.clear()

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Hashable, Iterable
-from typing import Final
+from typing import Any, Final, Self
 
 import attrs
 
@@ -34,6 +34,16 @@ class Piece:
     """The number of the message on the connection, or of the captured record."""
     stands_for: tuple[Piece, ...] = ()
     """For a hash: what was hashed, where that is known."""
+
+    def to_plain(self) -> list[Any]:
+        """Return it as JSON holds it, for ``from_plain``."""
+        return [self.what, self.data.hex(), self.rule, self.source]
+
+    @classmethod
+    def from_plain(cls, plain: list[Any]) -> Self:
+        """Return the piece that ``to_plain`` wrote. Raises ValueError or TypeError if it is none."""
+        what, data, rule, source = plain
+        return cls(what, bytes.fromhex(data), rule, source)
 
 
 Pieces = tuple[Piece, ...]
@@ -118,6 +128,38 @@ class Transcript:
         self._authenticated = False
         self._digests_window = False
         self.first_digests: Piece | None = None
+
+    def to_plain(self) -> dict[str, Any]:
+        """Return everything that later signatures depend on, as JSON holds it; contexts have to be numbers or None."""
+        return {
+            "vca": [piece.to_plain() for piece in self._vca],
+            "b": [piece.to_plain() for piece in self._b],
+            "mut_b": [piece.to_plain() for piece in self._mut_b],
+            "measurements": [[at, [piece.to_plain() for piece in said]] for at, said in self._measurements.items()],
+            "asked": [[*at, piece.to_plain(), at in self._answered] for at, piece in self._asked.items()],
+            "authenticated": self._authenticated,
+            "digests_window": self._digests_window,
+            "first_digests": self.first_digests.to_plain() if self.first_digests is not None else None,
+        }
+
+    @classmethod
+    def from_plain(cls, plain: dict[str, Any]) -> Self:
+        """Return the transcript that ``to_plain`` wrote. Raises ValueError, KeyError or TypeError if it is none."""
+        made = cls()
+        made._vca = [Piece.from_plain(piece) for piece in plain["vca"]]
+        made._b = [Piece.from_plain(piece) for piece in plain["b"]]
+        made._mut_b = [Piece.from_plain(piece) for piece in plain["mut_b"]]
+        for context, said in plain["measurements"]:
+            made._measurements[context] = [Piece.from_plain(piece) for piece in said]
+        for context, encapsulated, piece, is_answered in plain["asked"]:
+            made._asked[context, encapsulated] = Piece.from_plain(piece)
+            if is_answered:
+                made._answered.add((context, encapsulated))
+        made._authenticated = bool(plain["authenticated"])
+        made._digests_window = bool(plain["digests_window"])
+        first = plain["first_digests"]
+        made.first_digests = None if first is None else Piece.from_plain(first)
+        return made
 
     @property
     def vca(self) -> Pieces:

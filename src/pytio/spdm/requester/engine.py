@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from pytio.crypto import ChainRole, HashAlgorithm, Provider, SignatureAlgorithm, SigningKey
 from pytio.errors import (
@@ -14,7 +14,7 @@ from pytio.errors import (
     SpdmPeerError,
     VerificationError,
 )
-from pytio.spdm import algorithms
+from pytio.spdm import algorithms, saving
 from pytio.spdm.capabilities import RequesterCapabilities
 from pytio.spdm.checks import SignatureCheck
 from pytio.spdm.codes import (
@@ -47,7 +47,7 @@ from pytio.spdm.requester.tables import BUILDERS, PREPARE, TAKERS, VERSION_OF
 from pytio.spdm.requester.waiting import Waiting
 from pytio.spdm.requests import Connect, Intent, KeepAlive
 from pytio.spdm.secured import RECORD_FORMATS, RecordFormat, RecordTransport
-from pytio.spdm.session import RecordRules, Session, Side, place_of, record_session_id
+from pytio.spdm.session import Session, Side, place_of, record_session_id
 from pytio.spdm.signing import SigningContext
 from pytio.spdm.slots import SlotStore
 from pytio.spdm.state import REQUEST_RULES, ConnectionState, SessionState
@@ -101,8 +101,40 @@ class Requester(Endpoint):
         self._exchange: Exchange | None = None
         self._following: Exchange | None = None
         self._waiting: Waiting | None = None
-        self._capabilities: tuple[GetCapabilities, Capabilities] | None = None
         self._handle = 0
+
+    def save(self, *, with_secrets: bool = False) -> bytes:
+        """Return the connection's state for ``load``, in this process or another.
+
+        Only with secrets it holds sessions; they end here then, so that no nonce is used twice. Raises
+        LocalProtocolError while a request is on its way or a key update is not verified.
+        """
+        if not self.is_idle:
+            raise LocalProtocolError(self.state, "save", "a request is unanswered")
+        return self._hand_over(
+            {"handle": self._handle, "slots": saving.slots_of(self.slots)}, with_secrets=with_secrets
+        )
+
+    @classmethod
+    def load(
+        cls,
+        data: bytes,
+        config: RequesterConfig | None = None,
+        *,
+        provider: Provider | None = None,
+        record_format: RecordFormat = RECORD_FORMATS[RecordTransport.PCI_DOE],
+        inner_framing: InnerFraming | None = None,
+    ) -> Self:
+        """Resume what ``save`` saved, with the same configuration on the same transport.
+
+        Sessions are to be resumed once: who loads them twice repeats nonces. Raises DecodeError if the bytes are no
+        saved requester.
+        """
+        made = cls(config, provider=provider, record_format=record_format, inner_framing=inner_framing)
+        role = saving.restore(made, data)
+        made._handle = int(role["handle"])
+        saving.read_slots(made.slots, role["slots"])
+        return made
 
     # asking
 
@@ -455,11 +487,6 @@ class Requester(Endpoint):
     def provider(self) -> Provider:
         """Where everything is drawn from."""
         return self._provider
-
-    @property
-    def record_rules(self) -> RecordRules:
-        """How the transport has records."""
-        return self._record_rules
 
     def sign(self, slot: int, pieces: Pieces) -> SignatureCheck:
         """Sign FINISH with the key of one of the requester's slots."""

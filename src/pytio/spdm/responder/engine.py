@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from pytio.crypto import ChainRole, HashAlgorithm, Provider, SigningKey
 from pytio.errors import EncodeError, LocalProtocolError, PytioError, SpdmDecodeError
-from pytio.spdm import algorithms
+from pytio.spdm import algorithms, saving
 from pytio.spdm.capabilities import RequesterCapabilities, ResponderCapabilities
 from pytio.spdm.checks import SignatureCheck
 from pytio.spdm.codes import (
@@ -40,7 +40,7 @@ from pytio.spdm.responder.gate import admit
 from pytio.spdm.responder.tables import ANSWERS
 from pytio.spdm.responder.vendor import VendorKey
 from pytio.spdm.secured import RECORD_FORMATS, RecordFormat, RecordTransport
-from pytio.spdm.session import RecordRules, Session, Side, record_session_id
+from pytio.spdm.session import Session, Side, record_session_id
 from pytio.spdm.signing import SigningContext
 from pytio.spdm.slots import SlotStore
 from pytio.spdm.state import REQUEST_RULES, SessionState
@@ -100,7 +100,6 @@ class Responder(Endpoint):
     def _forget_connection(self) -> None:
         super()._forget_connection()
         self.peer = PeerIdentity(self.config.trust, ChainRole.REQUESTER)
-        self._capabilities: tuple[GetCapabilities, Capabilities] | None = None
         self._needs_resync = False
         self._clear_handshake: int | None = None
         self.transfers = Transfers()
@@ -124,6 +123,47 @@ class Responder(Endpoint):
         """Lose connection and sessions, and let certificates that waited for it count."""
         self._forget_connection()
         self.slots.reset()
+
+    def save(self, *, with_secrets: bool = False) -> bytes:
+        """Return the connection's state and that of the slots for ``load``, in this process or another.
+
+        Only with secrets it holds sessions; they end here then, so that no nonce is used twice. Raises
+        LocalProtocolError while a transfer, a deferred request, an encapsulated flow or a key update is under way, or
+        a change waits for a reset.
+        """
+        is_quiet = not self.transfers.is_busy and self.deferred is None and not self.flows and self.active_flow is None
+        if not is_quiet or self.slots.at_reset:
+            raise LocalProtocolError(self.state, "save", "an exchange is not complete")
+        role = {
+            "handle": self.transfers.handle,
+            "token": self.last_token,
+            "needs_resync": self._needs_resync,
+            "clear_handshake": self._clear_handshake,
+            "slots": saving.slots_of(self.slots),
+        }
+        return self._hand_over(role, with_secrets=with_secrets)
+
+    @classmethod
+    def load(
+        cls,
+        data: bytes,
+        config: ResponderConfig | None = None,
+        *,
+        provider: Provider | None = None,
+        record_format: RecordFormat = RECORD_FORMATS[RecordTransport.PCI_DOE],
+        inner_framing: InnerFraming | None = None,
+    ) -> Self:
+        """Resume what ``save`` saved, with the same configuration on the same transport.
+
+        Sessions are to be resumed once: who loads them twice repeats nonces. Raises DecodeError if the bytes are no
+        saved responder.
+        """
+        made = cls(config, provider=provider, record_format=record_format, inner_framing=inner_framing)
+        role = saving.restore(made, data)
+        made.transfers.handle, made.last_token = int(role["handle"]), int(role["token"])
+        made._needs_resync, made._clear_handshake = bool(role["needs_resync"]), role["clear_handshake"]
+        saving.read_slots(made.slots, role["slots"])
+        return made
 
     # answering
 
@@ -381,11 +421,6 @@ class Responder(Endpoint):
     def provider(self) -> Provider:
         """Where everything is drawn from."""
         return self._provider
-
-    @property
-    def record_rules(self) -> RecordRules:
-        """How the transport has records."""
-        return self._record_rules
 
     def new_session_half(self, req_half: int) -> int:
         """Return the responder's half of a session id that is free, counting down as the reference implementation.
