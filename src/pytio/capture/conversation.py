@@ -12,19 +12,18 @@ from typing import Any, ClassVar, Final
 
 import attrs
 
-from pytio.capture import vendor
 from pytio.capture.chains import ChainStore
 from pytio.capture.checks import Checker
+from pytio.capture.decoding import HEADER_BYTES, REQUEST_BIT, Context, decode, decode_vendors, is_request
 from pytio.capture.draft import Draft
 from pytio.capture.keylog import session_key
 from pytio.capture.reassembly import ChunkTransfer, LostChunkError
-from pytio.capture.records import Direction, Layer
+from pytio.capture.records import Direction
 from pytio.capture.secrets import SecretKind, SecretStore
 from pytio.capture.session_keys import SessionKeys, Side
 from pytio.crypto import UnsupportedAlgorithmError
 from pytio.errors import DecodeError
 from pytio.spdm.codes import SpdmCode, SpdmErrorCode
-from pytio.spdm.messages import MESSAGES
 from pytio.spdm.messages.algorithms import Algorithms, NegotiateAlgorithms
 from pytio.spdm.messages.base import SpdmMessage
 from pytio.spdm.messages.capabilities import Capabilities, GetCapabilities
@@ -38,19 +37,15 @@ from pytio.spdm.messages.encapsulated import (
 )
 from pytio.spdm.messages.error import Error
 from pytio.spdm.messages.key_exchange import Finish, FinishRsp, KeyExchange, KeyExchangeRsp
-from pytio.spdm.messages.key_pair import KeyPairInfo
 from pytio.spdm.messages.psk import PskExchange, PskExchangeRsp, PskFinish, PskFinishRsp
-from pytio.spdm.messages.vendor_defined import VendorDefinedRequest, VendorDefinedResponse
-from pytio.spdm.negotiated import Negotiated, UnknownFactError
+from pytio.spdm.negotiated import Negotiated
 from pytio.spdm.opaque import selected_secured_version
 from pytio.spdm.records import Protection, sequence_orders
 from pytio.spdm.transcript import Piece, Pieces, SessionTranscript, Transcript, joined
 from pytio.wire import WireStruct
 
-__all__ = ("Channel", "Conversation", "Said", "Session", "Signed", "is_request")
+__all__ = ("Channel", "Conversation", "Said", "Session", "Signed")
 
-_HEADER_BYTES: Final = 4
-_REQUEST_BIT: Final = 0x80
 _RSP_SESSION_ID_SHIFT: Final = 16
 _MOST_LAYERS: Final = 8
 """Transport, record, and the deepest that is legal: a message that is encapsulated and comes in chunks; and some."""
@@ -119,11 +114,6 @@ class Session:
         return self.keys is None or self.keys.protection is Protection.ENCRYPT_AND_MAC
 
 
-def is_request(raw: bytes) -> bool:
-    """Return whether an SPDM message is a request; an encapsulated one looks no different."""
-    return len(raw) >= _HEADER_BYTES and bool(raw[1] & _REQUEST_BIT)
-
-
 class Conversation:
     """Reads one connection's messages in the order in which they were captured."""
 
@@ -153,50 +143,16 @@ class Conversation:
         self, draft: Draft, raw: bytes, channel: Channel, *, base: int, padding: int, encapsulated: bool = False
     ) -> None:
         """Read an SPDM message at offset ``base`` that may be followed by up to ``padding`` zero bytes."""
-        if len(raw) < _HEADER_BYTES:
-            draft.add(Layer("spdm", raw))
-            draft.fail(DecodeError(f"an SPDM message has {_HEADER_BYTES} bytes at least", raw), base)
-            return
-        code = SpdmCode(raw[1])
-        asks = is_request(raw)
-        if draft.direction is None and not encapsulated:
-            draft.direction = Direction.REQUEST if asks else Direction.RESPONSE
-        facts = {"version": f"{raw[0] >> 4}.{raw[0] & 0xF}", "code": int(code)}
-        cls = MESSAGES.get(code)
-        if cls is None:
-            draft.add(Layer("spdm", raw, None, facts, code.name))
-            draft.notes.append(f"{code.name} is no message of DSP0274 1.0 to 1.4")
-            return
-        asked = None if asks else self._asked(channel, code, encapsulated)
-        try:
-            given = self._facts(cls, asked, from_requester=asks is not encapsulated)
-            message, size = cls.parse_prefix(raw, **given)
-        except UnknownFactError as error:
-            draft.add(Layer("spdm", raw, None, facts, cls.NAME))
-            draft.notes.append(f"{cls.NAME} is not decoded: {error}")
-            return
-        except DecodeError as error:
-            draft.add(Layer("spdm", raw, None, facts, cls.NAME))
-            draft.fail(error, base)
-            return
-        said = Said(message, raw[:size], draft.frame.number)
-        is_part = channel.session is not None and isinstance(message, ChunkSend | ChunkResponse)
-        draft.add(Layer("spdm", said.raw, message, facts, cls.NAME, secret=is_part))  # of a message not yet known
-        _judge_rest(draft, message, raw[size:], base + size, padding)
-        self._follow(draft, said, channel, base, padding, encapsulated=encapsulated)
-
-    def _asked(self, channel: Channel, code: SpdmCode, encapsulated: bool) -> SpdmMessage | None:
-        """Return the request that a response answers, if it is the one that waits."""
+        if draft.direction is None and not encapsulated and len(raw) >= HEADER_BYTES:
+            draft.direction = Direction.REQUEST if is_request(raw) else Direction.RESPONSE
         waiting = channel.encapsulated_request if encapsulated else channel.request
-        answers = waiting is not None and waiting.message.code == code | _REQUEST_BIT
-        return waiting.message if waiting is not None and answers else None
-
-    def _facts(self, cls: type[SpdmMessage], request: SpdmMessage | None, *, from_requester: bool) -> dict[str, int]:
-        if not cls.GIVEN:
-            return {}
-        if self.negotiated is None:
-            raise UnknownFactError(min(cls.GIVEN))
-        return self.negotiated.facts(cls, request, from_requester=from_requester)
+        asked = waiting.message if waiting is not None else None
+        context = Context(self.negotiated, asked, channel.session is not None, encapsulated, padding)
+        decoded = decode(draft, raw, context, base)
+        if decoded is not None:
+            message, size = decoded
+            said = Said(message, raw[:size], draft.frame.number)
+            self._follow(draft, said, channel, base, padding, encapsulated=encapsulated)
 
     # what a message changes
 
@@ -230,13 +186,12 @@ class Conversation:
                     padding=padding,
                     encapsulated=is_encapsulated,
                 )
-        if isinstance(said.message, VendorDefinedRequest | VendorDefinedResponse):
-            vendor.read(draft, said.message, base + len(said.raw) - len(said.message.payload))
+        decode_vendors(draft, said.message, base + len(said.raw))
 
     def _note_in_transcript(self, said: Said, channel: Channel, encapsulated: bool) -> None:
         context = channel.session
         code = said.message.code
-        if code & _REQUEST_BIT:
+        if code & REQUEST_BIT:
             self.transcript.request(said.raw, context=context, encapsulated=encapsulated, source=said.number)
             if encapsulated:
                 channel.encapsulated_request = said
@@ -311,7 +266,7 @@ class Conversation:
     def _on_encapsulated_response(self, said: Said, channel: Channel) -> None:
         """Take what the requester shows of itself."""
         message = said.message
-        if message.code & _REQUEST_BIT:
+        if message.code & REQUEST_BIT:
             return
         if isinstance(message, Digests):
             self._chains[True].take_digests(message)
@@ -488,14 +443,3 @@ class Conversation:
         DeliverEncapsulatedResponse: _encapsulated,
         EncapsulatedResponseAck: _encapsulated,
     }
-
-
-def _judge_rest(draft: Draft, message: SpdmMessage, rest: bytes, offset: int, padding: int) -> None:
-    """Report what follows a message: the transport's padding is silent, everything else is not."""
-    if len(rest) <= padding and not any(rest):
-        return
-    if isinstance(message, KeyPairInfo) and not any(rest):
-        # the reference implementation sends 8 zero bytes more than the fields of a 1.4 KEY_PAIR_INFO
-        draft.notes.append(f"{len(rest)} zero bytes after {message.NAME}")
-        return
-    draft.fail(DecodeError(f"{len(rest)} bytes left over after {message.NAME}", rest), offset)

@@ -11,7 +11,8 @@ from typing import ClassVar, Final, NamedTuple
 import attrs
 
 from pytio import doe
-from pytio.capture.conversation import Conversation, Session, Signed, is_request
+from pytio.capture.conversation import Conversation, Session, Signed
+from pytio.capture.decoding import is_request
 from pytio.capture.draft import Draft
 from pytio.capture.frames import Carrier, Frame, Framing, LinkType
 from pytio.capture.packets import PACKET_LINK_TYPES

@@ -2,52 +2,97 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import attrs
+from typing import Any, Final
 
 from pytio.capture.frames import Frame, Problem
 from pytio.capture.records import Check, Direction, Layer, Record
 from pytio.errors import DecodeError
 from pytio.wire import WireStruct
+from pytio.wire.declaration import structures
 
-__all__ = ("Draft",)
+__all__ = ("Draft", "Findings")
 
 
-@attrs.define
-class Draft:
-    """What is known of a frame so far."""
+class Findings:
+    """Layers, and what there is to say about them.
 
-    frame: Frame
-    transport: str | None = None
-    direction: Direction | None = None
-    layers: list[Layer] = attrs.field(factory=list)
-    notes: list[str] = attrs.field(factory=list)
-    problems: list[Problem] = attrs.field(factory=list)
-    checks: list[Check] = attrs.field(factory=list)
+    Attributes:
+        layers: the layers so far.
+        notes: remarks.
+        problems: bytes that did not decode.
+    """
+
+    __slots__ = ("layers", "notes", "problems")
+
+    def __init__(self) -> None:
+        """Start with nothing."""
+        self.layers: list[Layer] = []
+        self.notes: list[str] = []
+        self.problems: list[Problem] = []
 
     def add(self, layer: Layer) -> None:
         """Add the next layer, and note reserved bits that are set in its message."""
         self.layers.append(layer)
-        if layer.message is not None:
-            self._note_reserved(layer.message, layer.message.NAME)
-
-    def _note_reserved(self, message: WireStruct, path: str) -> None:
-        for field in message.FIELDS:
-            value: Any = getattr(message, field.name)
-            if field.is_reserved and value is not None and (any(value) if isinstance(value, bytes) else value):
-                shown = value.hex() if isinstance(value, bytes) else f"{value:#x}"
-                self.notes.append(f"{path}.{field.name} is {shown}, though reserved")
-            for index, inner in enumerate(value if isinstance(value, tuple) else (value,)):
-                if isinstance(inner, WireStruct):
-                    place = f"[{index}]" if isinstance(value, tuple) else ""
-                    self._note_reserved(inner, f"{path}.{field.name}{place}")
+        message = layer.message
+        if message is not None:
+            note_reserved(message, message.NAME, self.notes)
 
     def fail(self, error: DecodeError, base: int) -> None:
         """Report bytes that did not decode; ``base`` is where the layer's bytes start."""
         self.problems.append(
             Problem(base + error.offset, f"{error.path}: {error.reason}" if error.path else error.reason)
         )
+
+
+_PLANS: Final[dict[type[WireStruct], tuple[tuple[str, bool], ...]]] = {}
+"""Of each message class: its fields that are reserved or hold structures, and whether they are reserved."""
+
+
+def _plan(cls: type[WireStruct]) -> tuple[tuple[str, bool], ...]:
+    plan = tuple(
+        (field.name, field.is_reserved) for field in cls.FIELDS if field.is_reserved or any(structures(field.type))
+    )
+    _PLANS[cls] = plan
+    return plan
+
+
+def note_reserved(message: WireStruct, path: str, notes: list[str]) -> None:
+    """Note reserved bits that are set in a message, or in the structures inside it."""
+    plan = _PLANS.get(type(message))
+    for name, is_reserved in _plan(type(message)) if plan is None else plan:
+        value: Any = getattr(message, name)
+        if not value:
+            continue
+        if isinstance(value, WireStruct):
+            note_reserved(value, f"{path}.{name}", notes)
+        elif isinstance(value, tuple):
+            for index, inner in enumerate(value):
+                if isinstance(inner, WireStruct):
+                    note_reserved(inner, f"{path}.{name}[{index}]", notes)
+        elif is_reserved and (not isinstance(value, bytes) or any(value)):
+            shown = value.hex() if isinstance(value, bytes) else f"{value:#x}"
+            notes.append(f"{path}.{name} is {shown}, though reserved")
+
+
+class Draft(Findings):
+    """What is known of a frame so far.
+
+    Attributes:
+        frame: the frame.
+        transport: as in a record.
+        direction: who sent it, if that is known.
+        checks: what was verified.
+    """
+
+    __slots__ = ("checks", "direction", "frame", "transport")
+
+    def __init__(self, frame: Frame) -> None:
+        """Start with the frame."""
+        super().__init__()
+        self.frame = frame
+        self.transport: str | None = None
+        self.direction: Direction | None = None
+        self.checks: list[Check] = []
 
     def finish(self) -> Record:
         """Return the record."""

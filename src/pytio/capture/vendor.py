@@ -12,7 +12,7 @@ from typing import Final
 import attrs
 
 from pytio import idekm, tdisp
-from pytio.capture.draft import Draft
+from pytio.capture.draft import Findings
 from pytio.capture.records import Layer
 from pytio.errors import DecodeError
 from pytio.spdm.codes import RegistryId
@@ -69,10 +69,10 @@ def protocol_of(message: VendorDefinedRequest | VendorDefinedResponse) -> Vendor
     return _PROTOCOLS.get(message.payload[0]) if is_pci_sig and message.payload else None
 
 
-def read(draft: Draft, message: VendorDefinedRequest | VendorDefinedResponse, base: int) -> None:
+def read(found: Findings, message: VendorDefinedRequest | VendorDefinedResponse, base: int) -> None:
     """Add the layer inside a vendor-defined message, whose payload starts at ``base``."""
     if (message.standard_id, message.vendor_id) == _CXL:
-        draft.add(Layer("cxl", message.payload, secret=_holds_cxl_keys(message.payload)))
+        found.add(Layer("cxl", message.payload, secret=_holds_cxl_keys(message.payload)))
         return
     protocol = protocol_of(message)
     if protocol is None:
@@ -83,10 +83,10 @@ def read(draft: Draft, message: VendorDefinedRequest | VendorDefinedResponse, ba
     try:
         parsed = protocol.parse(inner)
     except DecodeError as error:
-        draft.add(Layer(protocol.name, inner, None, facts, secret=True))  # nobody knows where keys would be
-        draft.fail(error, base + 1)
+        found.add(Layer(protocol.name, inner, None, facts, secret=True))  # nobody knows where keys would be
+        found.fail(error, base + 1)
         return
-    draft.add(Layer(protocol.name, inner, parsed, facts, parsed.NAME))
+    found.add(Layer(protocol.name, inner, parsed, facts, parsed.NAME))
 
 
 def _holds_cxl_keys(payload: bytes) -> bool:
