@@ -39,7 +39,7 @@ from pytio.capture.scanning import Batch, pieces
 from pytio.capture.secrets import SecretStore
 from pytio.spdm.codes import SpdmCode
 
-__all__ = ("BulkReader", "Run", "index_rows")
+__all__ = ("BulkReader", "Run", "Told", "index_rows")
 
 _CARRIERS: Final = frozenset({SpdmCode.CHUNK_SEND, SpdmCode.CHUNK_SEND_ACK, SpdmCode.CHUNK_RESPONSE})
 """Messages that may complete another one; what that is, no header says."""
@@ -97,19 +97,36 @@ class _Waiting:
 
 @attrs.frozen(eq=False)
 class Run:
-    """Plain rows of a batch, and the record after them, which was read by itself; None at the end of the batch.
+    """Plain rows of a batch, one after the other.
 
     Attributes:
         batch: the batch.
         first: the first row.
-        stop: the row after the last, which is the record's.
-        record: the record.
+        stop: the row after the last.
+        number: the number of the first row's record.
+        is_last: whether nothing of the batch follows.
     """
 
     batch: Batch
     first: int
     stop: int
-    record: Record | None
+    number: int
+    is_last: bool
+
+
+@attrs.frozen(eq=False)
+class Told:
+    """A record that was read by itself.
+
+    Attributes:
+        record: the record.
+        batch: the batch that its row is in; None for what is in no row.
+        at: which row it is.
+    """
+
+    record: Record
+    batch: Batch | None = None
+    at: int = 0
 
 
 class BulkReader:
@@ -117,7 +134,7 @@ class BulkReader:
 
     Attributes:
         places: what the rows' numbers of places mean.
-        number: the number of the last record of the runs that were yielded.
+        number: the number of the last record that was yielded.
         plain: the plaintexts that the rows of the present batch point to.
     """
 
@@ -149,8 +166,11 @@ class BulkReader:
         self._conversations: dict[int, Conversation] = {}
         self._waiting: dict[tuple[int, int, bool], _Waiting] = {}
 
-    def runs(self) -> Iterator[Run | Record]:
-        """Yield what is in the capture, in its order: plain rows, and records."""
+    def runs(self) -> Iterator[Run | Told]:
+        """Yield what is in the capture, in its order: plain rows, and records that were read by themselves.
+
+        What a run says of its conversation is so only until the next one is asked for.
+        """
         last: Frame | Batch | None = None
         for last in pieces(self._stream, self._reader):
             if isinstance(last, Batch):
@@ -161,13 +181,13 @@ class BulkReader:
             final = last if isinstance(last, Frame) else self.frame(last, row_at(last.rows, last.count - 1))
             yield from self._frames(self._messages.finish(final))
 
-    def _frames(self, frames: Iterable[Frame]) -> Iterator[Record]:
+    def _frames(self, frames: Iterable[Frame]) -> Iterator[Told]:
         for frame in frames:
             self.number += 1
             if frame.link_type in ROW_LINKS:
                 self._read_waiting(None)
             numbered = frame if frame.number == self.number else attrs.evolve(frame, number=self.number)
-            yield self.dissector.read(numbered)
+            yield Told(self.dissector.read(numbered))
             if frame.link_type in ROW_LINKS:
                 self._name_sessions()
 
@@ -177,8 +197,8 @@ class BulkReader:
         data = batch.data[row.offset : row.offset + row.size]
         return Frame(self.number + 1, row.time_ns, _LINK_TYPES[transport or ""], data, row.original, interface)
 
-    def _batch(self, batch: Batch) -> Iterator[Run]:
-        """Yield the runs of a batch."""
+    def _batch(self, batch: Batch) -> Iterator[Run | Told]:
+        """Yield the runs of a batch, and what is between them."""
         self.plain = bytearray(len(batch.data))
         first = at = filled = 0
         reason = READ
@@ -192,11 +212,12 @@ class BulkReader:
                     at, reason = at + 1, FAILED
                     continue
             self._wait(batch, first, at)
+            yield Run(batch, first, at, self.number + 1, is_last=reason == DONE)
             self.number += at - first
-            record = self._record(batch, at, reason, filled) if reason != DONE else None
-            yield Run(batch, first, at, record)
-            self.number += record is not None
-            first = at = at + 1
+            if reason != DONE:
+                yield Told(self._record(batch, at, reason, filled), batch, at)
+                self.number += 1
+                first = at = at + 1
 
     def _open_later(self, batch: Batch, at: int, filled: int) -> tuple[int, int]:
         """Open a record that is not simply the next one of its session; if that cannot be, it stays closed."""
@@ -314,17 +335,18 @@ def index_rows(reader: BulkReader) -> Iterator[tuple[bytes, int]]:
     """
     alone = bytearray()
     for found in reader.runs():
-        if isinstance(found, Record):
-            alone += row_of(found, reader.places, NO_OFFSET)
+        batch = found.batch
+        if batch is None:
+            assert isinstance(found, Told)
+            alone += row_of(found.record, reader.places, NO_OFFSET)
             continue
-        batch, stop = found.batch, found.stop
         if alone:
             yield bytes(alone), 0
             alone.clear()
-        if found.record is None:
+        if isinstance(found, Told):
+            offset = row_at(batch.rows, found.at).offset
+            batch.rows[found.at * ROW_BYTES : (found.at + 1) * ROW_BYTES] = row_of(found.record, reader.places, offset)
+        elif found.is_last:
             yield bytes(memoryview(batch.rows)[: batch.count * ROW_BYTES]), batch.offset
-        else:
-            offset = row_at(batch.rows, stop).offset
-            batch.rows[stop * ROW_BYTES : (stop + 1) * ROW_BYTES] = row_of(found.record, reader.places, offset)
     if alone:
         yield bytes(alone), 0

@@ -8,7 +8,7 @@ handler for each message class that changes anything. Transports are decided out
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Protocol
 
 import attrs
 
@@ -44,7 +44,7 @@ from pytio.spdm.records import Protection, sequence_orders
 from pytio.spdm.transcript import Piece, Pieces, SessionTranscript, Transcript, joined
 from pytio.wire import WireStruct
 
-__all__ = ("Channel", "Conversation", "Said", "Session", "Signed")
+__all__ = ("Asked", "Channel", "Conversation", "Said", "Session", "Signed")
 
 _RSP_SESSION_ID_SHIFT: Final = 16
 _MOST_LAYERS: Final = 8
@@ -84,12 +84,20 @@ class Said:
         return Piece(self.message.NAME, self.raw, rule, self.number)
 
 
+class Asked(Protocol):
+    """A request, as far as its answer needs it."""
+
+    @property
+    def message(self) -> SpdmMessage:
+        """The message."""
+
+
 @attrs.define(eq=False)
 class Channel:
     """One place to talk in: the connection outside any session, or one session."""
 
     session: Session | None = None
-    request: Said | None = None
+    request: Asked | None = None
     encapsulated_request: Said | None = None
     sending: ChunkTransfer = attrs.field(factory=ChunkTransfer)
     getting: ChunkTransfer = attrs.field(factory=ChunkTransfer)
@@ -285,7 +293,7 @@ class Conversation:
     def _on_key_exchange_rsp(self, draft: Draft, said: Said, channel: Channel) -> None:
         request, message = channel.request, said.message
         assert isinstance(message, KeyExchangeRsp)
-        if request is None or not isinstance(request.message, KeyExchange) or self.negotiated is None:
+        if not isinstance(request, Said) or not isinstance(request.message, KeyExchange) or self.negotiated is None:
             draft.notes.append("the session cannot be followed: its KEY_EXCHANGE was not captured")
             return
         schedule = self.negotiated.key_schedule()
@@ -313,7 +321,7 @@ class Conversation:
     def _on_psk_exchange_rsp(self, draft: Draft, said: Said, channel: Channel) -> None:
         request, message = channel.request, said.message
         assert isinstance(message, PskExchangeRsp)
-        if request is None or not isinstance(request.message, PskExchange) or self.negotiated is None:
+        if not isinstance(request, Said) or not isinstance(request.message, PskExchange) or self.negotiated is None:
             draft.notes.append("the session cannot be followed: its PSK_EXCHANGE was not captured")
             return
         transcript = SessionTranscript(

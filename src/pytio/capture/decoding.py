@@ -97,9 +97,7 @@ def _given(cls: type[SpdmMessage], code: int, context: Context) -> dict[str, int
         raise UnknownFactError(min(cls.GIVEN))
     asks, asked = bool(code & REQUEST_BIT), context.asked
     answers = not asks and asked is not None and asked.code == code | REQUEST_BIT
-    return context.negotiated.facts(
-        cls, asked if answers else None, from_requester=asks is not context.encapsulated
-    )
+    return context.negotiated.facts(cls, asked if answers else None, from_requester=asks is not context.encapsulated)
 
 
 def _judge_rest(found: Findings, message: SpdmMessage, rest: bytes, offset: int, padding: int) -> None:

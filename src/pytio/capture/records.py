@@ -116,7 +116,7 @@ def _plain_piece(piece: Piece) -> dict[str, Any]:
     return {"what": piece.what, "rule": piece.rule, "record": piece.source, "bytes": piece.data.hex()}
 
 
-@attrs.frozen
+@attrs.frozen(eq=False)
 class Record:
     """One entry of a trace.
 
@@ -142,6 +142,14 @@ class Record:
     notes: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = ()
     checks: tuple[Check, ...] = ()
+
+    def __eq__(self, other: object) -> bool:
+        """Compare everything; how a record came to be makes no difference."""
+        if not isinstance(other, Record):
+            return NotImplemented
+        return attrs.astuple(self, recurse=False) == attrs.astuple(other, recurse=False)
+
+    __hash__ = None  # type: ignore[assignment]  # what layers say is in dictionaries
 
     @property
     def message(self) -> WireStruct | None:

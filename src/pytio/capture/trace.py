@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final, overload
 
 import attrs
 
-from pytio.capture.bulk import BulkReader, index_rows
+from pytio.capture.bulk import BulkReader, Told, index_rows
 from pytio.capture.dissector import Dissector
 from pytio.capture.exchanges import Exchange, exchanges_of
 from pytio.capture.files import read_frames
@@ -26,6 +26,7 @@ from pytio.capture.ladder import Ladder
 from pytio.capture.packet_frames import message_frames
 from pytio.capture.packets import COOKED_MCTP_BYTES, cooked_mctp
 from pytio.capture.pcapng import PcapngWriter
+from pytio.capture.plain_records import plain_records
 from pytio.capture.records import Record
 from pytio.capture.secrets import SecretStore
 from pytio.crypto import KeyMaterial
@@ -61,6 +62,11 @@ class _Reading:
         self.logged.extend(log)
         self.store.add(log)
         self._remarks += [f"key log in the capture, {problem.path}: {problem.reason}" for problem in problems]
+
+    @property
+    def has_remarks(self) -> bool:
+        """Whether the next record has something to say about the key log."""
+        return bool(self._remarks)
 
     def remarked(self, record: Record) -> Record:
         """Return the record with what there is to say about the key log before it."""
@@ -112,7 +118,18 @@ class Trace:
         return _Reading(SecretStore(psk=self._psk, dhe=self._dhe, kem=self._kem), self._given)
 
     def _read(self, reading: _Reading, *, verify: bool | None = None) -> Iterator[Record]:
-        dissector = Dissector(reading.store, verify=self._verify if verify is None else verify)
+        if self._verify if verify is None else verify:
+            yield from self._read_one_by_one(reading, verify=True)
+            return
+        with self.path.open("rb") as stream:
+            reader = self._bulk(stream, reading, follows=True)
+            for found in reader.runs():
+                records = [found.record] if isinstance(found, Told) else plain_records(reader, found)
+                yield from map(reading.remarked, records) if reading.has_remarks else records
+
+    def _read_one_by_one(self, reading: _Reading, *, verify: bool = False) -> Iterator[Record]:
+        """Read every message at once, as checking signatures takes the whole transcript."""
+        dissector = Dissector(reading.store, verify=verify)
         with self.path.open("rb") as stream:
             frames = read_frames(stream, on_secrets=reading.take, link_type=self._link_type)
             for frame in message_frames(frames, port=self._port):

@@ -1,0 +1,201 @@
+"""Records made of rows of the index: what they say inside is decoded when somebody asks.
+
+A row holds what the headers say, so number, direction, session and the like cost nothing; layers, notes and problems
+are made at the first look, from the bytes and from what was known of the conversation when the record passed. They are
+the same as those of a record that was read at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import attrs
+
+from pytio import doe
+from pytio._accel.pure_rows import INNER_MCTP_TYPE, KIND_SECURED, REQUEST, ROW, ROW_BYTES, STATE_CLEAR, STATE_OPEN
+from pytio.capture.bulk import BulkReader, Run
+from pytio.capture.conversation import Asked
+from pytio.capture.decoding import Context, decode, decode_vendors
+from pytio.capture.draft import Findings
+from pytio.capture.frames import Problem
+from pytio.capture.records import Check, Direction, Layer, Record
+from pytio.doe.codes import BYTES_PER_DW
+from pytio.spdm.messages.base import SpdmMessage
+from pytio.spdm.negotiated import Negotiated
+from pytio.transports.mctp import MctpPacket
+from pytio.wire import WireStruct
+
+__all__ = ("PlainRecord", "plain_records")
+
+_DIRECTIONS: Final = (None, Direction.REQUEST, Direction.RESPONSE)
+_DOE_PADDING: Final = BYTES_PER_DW - 1
+
+
+class PlainRecord(Record):
+    """A record whose row says everything but what is inside its message."""
+
+    __slots__ = ("asked", "findings", "negotiated", "raw_message", "row")
+
+    row: tuple[int, ...]
+    raw_message: bytes | None  # the SPDM message, and in a mailbox its padding; None in a record that is closed
+    negotiated: Negotiated | None
+    asked: Asked | None
+    findings: Findings | None
+
+    def __new__(cls, **fields: Any) -> Record:  # type: ignore[misc]  # a changed copy is an ordinary record
+        """Return an ordinary record; `plain_records` makes those that are not."""
+        return Record(**fields)
+
+    def found(self) -> Findings:
+        """Return the layers of the message, outermost first, and what there is to say about them."""
+        found = self.findings
+        if found is None:
+            found = Findings()
+            if self.raw_message is not None:
+                self._decode(found, self.raw_message)
+            object.__setattr__(self, "findings", found)
+        return found
+
+    def _decode(self, found: Findings, message: bytes) -> None:
+        row = self.row
+        is_clear = row[12] == STATE_CLEAR
+        asked = self.asked.message if self.asked is not None else None
+        padding = 0 if row[19] or not is_clear else _DOE_PADDING
+        base = row[4] if is_clear else 0
+        decoded = decode(found, message, Context(self.negotiated, asked, not is_clear, padding=padding), base)
+        if decoded is not None:
+            decode_vendors(found, decoded[0], base + decoded[1])
+
+    def spdm_message(self) -> SpdmMessage | None:
+        """Return the SPDM message, if it decodes."""
+        message = self.found().layers[0].message if self.raw_message is not None else None
+        assert message is None or isinstance(message, SpdmMessage)
+        return message
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """What the record is made of, outermost first."""
+        row, data = self.row, self.data
+        packet: WireStruct
+        if row[19] == INNER_MCTP_TYPE:
+            name, packet = "mctp", MctpPacket.parse(data)
+        else:
+            name, packet = "doe", doe.DataObject.parse(data)
+        outer = [Layer(name, data, packet, {}, packet.NAME)]
+        if row[11] == KIND_SECURED:
+            facts = {"session_id": row[8], "decrypted": row[12] == STATE_OPEN}
+            outer.append(Layer("secured", data[row[4] : row[4] + row[5]], None, facts))
+        return (*outer, *self.found().layers)
+
+    @property
+    def inner_layers(self) -> list[Layer]:
+        """The layers inside transport and record."""
+        return self.found().layers
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Remarks."""
+        return tuple(self.found().notes)
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """Bytes that did not decode."""
+        return tuple(self.found().problems)
+
+    @property
+    def checks(self) -> tuple[Check, ...]:
+        """Nothing: what is checked is read at once."""
+        return ()
+
+    @property
+    def message(self) -> WireStruct | None:
+        """The innermost message that decoded."""
+        for layer in reversed(self.found().layers):
+            if layer.message is not None:
+                return layer.message
+        return super().message
+
+    @property
+    def session_id(self) -> int | None:
+        """The id of the session that the record travelled in."""
+        return self.row[8] if self.row[11] == KIND_SECURED else None
+
+    @property
+    def is_decrypted(self) -> bool | None:
+        """Whether a secured record was opened; None for a record in the clear."""
+        return self.row[12] == STATE_OPEN if self.row[11] == KIND_SECURED else None
+
+    def __repr__(self) -> str:
+        return repr(attrs.evolve(self))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _record, (attrs.asdict(self, recurse=False),)
+
+
+def _record(fields: dict[str, Any]) -> Record:
+    return Record(**fields)
+
+
+class _Making(Record):
+    """The same slots, open to assignment: a record is one of these until it is complete."""
+
+    __slots__ = PlainRecord.__slots__
+    __init__ = object.__init__
+    __setattr__ = object.__setattr__
+
+
+class PlainRequest:
+    """The request of a plain record, as those that wait for an answer are kept."""
+
+    __slots__ = ("_record",)
+
+    def __init__(self, record: PlainRecord) -> None:
+        """Take the record."""
+        self._record = record
+
+    @property
+    def message(self) -> SpdmMessage:
+        """The SPDM message."""
+        message = self._record.spdm_message()
+        assert message is not None
+        return message
+
+
+def plain_records(reader: BulkReader, run: Run) -> Iterator[Record]:
+    """Yield the records of plain rows, while the reader is where they are in the capture."""
+    batch = run.batch
+    data, plain, places, number = batch.data, reader.plain, reader.places, run.number
+    rows = memoryview(batch.rows)[run.first * ROW_BYTES : run.stop * ROW_BYTES]
+    for row in ROW.iter_unpack(rows):
+        state, start, flow = row[12], row[1], row[9]
+        made: Any = _Making()
+        made.number = number
+        made.time_ns = row[0]
+        made.transport, made.interface = places[row[10]]
+        made.direction = _DIRECTIONS[row[13]]
+        made.data = packet = data[start : start + row[2]]
+        made.row = row
+        made.findings = made.asked = made.negotiated = made.raw_message = None
+        number += 1
+        if state == STATE_CLEAR:
+            conversation = reader.conversation(flow)
+            channel = conversation.outside
+            made.raw_message = packet[row[4] : row[4] + row[5]]
+        elif state == STATE_OPEN:
+            conversation = reader.conversation(flow)
+            channel = conversation.sessions[row[8]].channel
+            made.raw_message = bytes(plain[row[6] : row[6] + row[7]])
+        else:
+            made.__class__ = PlainRecord
+            yield made
+            continue
+        made.negotiated = conversation.negotiated
+        if row[13] != REQUEST:
+            made.asked = channel.request
+        made.__class__ = PlainRecord
+        if row[13] == REQUEST and (
+            row[16] or made.spdm_message() is not None
+        ):  # with what it carries, it was seen to be whole
+            channel.request = PlainRequest(made)
+        yield made
