@@ -8,26 +8,23 @@ to talk in is handed on before, since a response is read by what was asked.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, BinaryIO, Final
+from typing import BinaryIO, Final
 
 import attrs
 
-from pytio import _accel
 from pytio._accel.pure_openers import TAG_BYTES
 from pytio._accel.pure_records import DONE, FAILED, OPENED, RAW, READ, fill_opened, turned
 from pytio._accel.pure_rows import (
-    KIND_SECURED,
+    KIND_DISCOVERY,
+    KIND_OTHER,
     KIND_SPDM,
     RECORD_HEADER_BYTES,
     REQUEST,
     RESPONSE,
     ROW,
     ROW_BYTES,
-    STATE_OPEN,
 )
-from pytio.capture.conversation import Channel, Conversation, Session
-from pytio.capture.dissector import Dissector, Heard, Opened
-from pytio.capture.draft import Draft
+from pytio.capture.dissector import Dissector, Opened
 from pytio.capture.files import file_reader
 from pytio.capture.frames import Frame, LinkType
 from pytio.capture.index_rows import NO_OFFSET, IndexRow, row_at, row_of
@@ -35,64 +32,22 @@ from pytio.capture.packet_frames import Messages
 from pytio.capture.pcapng import OnSecrets
 from pytio.capture.places import ROW_LINKS, Places
 from pytio.capture.records import Direction, Record
+from pytio.capture.row_talk import CARRIERS, FOLLOWED, RowTalk
 from pytio.capture.scanning import Batch, pieces
 from pytio.capture.secrets import SecretStore
 from pytio.spdm.codes import SpdmCode
 
 __all__ = ("BulkReader", "Run", "Told", "index_rows")
 
-_CARRIERS: Final = frozenset({SpdmCode.CHUNK_SEND, SpdmCode.CHUNK_SEND_ACK, SpdmCode.CHUNK_RESPONSE})
-"""Messages that may complete another one; what that is, no header says."""
-_FOLLOWED: Final = frozenset(
-    {
-        SpdmCode.GET_VERSION,
-        SpdmCode.VERSION,
-        SpdmCode.GET_CAPABILITIES,
-        SpdmCode.CAPABILITIES,
-        SpdmCode.NEGOTIATE_ALGORITHMS,
-        SpdmCode.ALGORITHMS,
-        SpdmCode.GET_DIGESTS,
-        SpdmCode.DIGESTS,
-        SpdmCode.GET_CERTIFICATE,
-        SpdmCode.CERTIFICATE,
-        SpdmCode.KEY_EXCHANGE,
-        SpdmCode.KEY_EXCHANGE_RSP,
-        SpdmCode.FINISH,
-        SpdmCode.FINISH_RSP,
-        SpdmCode.PSK_EXCHANGE,
-        SpdmCode.PSK_EXCHANGE_RSP,
-        SpdmCode.PSK_FINISH,
-        SpdmCode.PSK_FINISH_RSP,
-        SpdmCode.ENCAPSULATED_REQUEST,
-        SpdmCode.DELIVER_ENCAPSULATED_RESPONSE,
-        SpdmCode.ENCAPSULATED_RESPONSE_ACK,
-        SpdmCode.CHUNK_GET,
-        SpdmCode.RESPOND_IF_READY,
-        *_CARRIERS,
-    }
-)
-"""Messages that change how later ones are read, and those that are outside of the order of requests and responses."""
 _CODES: Final = 1 << 8  # the marks for codes inside of records come after those for codes in clear
-_ENDS_BITS: Final = 16
-_END_BITS: Final = 8
-_END_MASK: Final = (1 << _END_BITS) - 1
 
 
 def _marks(codes: frozenset[SpdmCode]) -> bytes:
     return bytes(code in codes for code in range(1 << 8)) * 2
 
 
-_STOPS: Final = {True: _marks(_FOLLOWED), False: _marks(_CARRIERS | {SpdmCode.GET_VERSION})}
+_STOPS: Final = {True: _marks(FOLLOWED), False: _marks(CARRIERS | {SpdmCode.GET_VERSION})}
 _LINK_TYPES: Final = {transport: LinkType(link_type) for link_type, (_, transport) in ROW_LINKS.items()}
-
-
-@attrs.define(eq=False)
-class _Waiting:
-    """A plain request that nobody has read yet."""
-
-    row: IndexRow
-    message: bytes
-    channel: Channel
 
 
 @attrs.frozen(eq=False)
@@ -135,7 +90,7 @@ class BulkReader:
     Attributes:
         places: what the rows' numbers of places mean.
         number: the number of the last record that was yielded.
-        plain: the plaintexts that the rows of the present batch point to.
+        talk: the conversations of rows.
     """
 
     def __init__(
@@ -146,25 +101,25 @@ class BulkReader:
         on_secrets: OnSecrets,
         link_type: int | None = None,
         port: int | None = None,
+        reads: bool = True,
         follows: bool = True,
     ) -> None:
         """Read the file's header.
 
-        ``follows`` is whether sessions are; without secrets there is no need, where only rows are wanted.
+        ``reads`` is whether records are wanted, and not only rows. ``follows`` is whether sessions are followed, for
+        which there is no need where only rows are wanted and there are no secrets.
 
         Raises CaptureError: the file is no capture.
         """
         self.places = Places()
         self.number = 0
-        self.plain = bytearray()
         self.dissector = Dissector(secrets)
+        self.talk = RowTalk(self.dissector, self.places)
         self._stream = stream
         self._reader = file_reader(stream, on_secrets=on_secrets, link_type=link_type, places=self.places)
         self._messages = Messages(port)
+        self._reads = reads
         self._stops = _STOPS[follows]
-        self._table = _accel.chosen.record_table()
-        self._conversations: dict[int, Conversation] = {}
-        self._waiting: dict[tuple[int, int, bool], _Waiting] = {}
 
     def runs(self) -> Iterator[Run | Told]:
         """Yield what is in the capture, in its order: plain rows, and records that were read by themselves.
@@ -185,11 +140,11 @@ class BulkReader:
         for frame in frames:
             self.number += 1
             if frame.link_type in ROW_LINKS:
-                self._read_waiting(None)
+                self.talk.read_waiting(None)
             numbered = frame if frame.number == self.number else attrs.evolve(frame, number=self.number)
             yield Told(self.dissector.read(numbered))
             if frame.link_type in ROW_LINKS:
-                self._name_sessions()
+                self.talk.name_sessions()
 
     def frame(self, batch: Batch, row: IndexRow) -> Frame:
         """Return the frame of a row; its number is that of the record after the last run."""
@@ -199,25 +154,42 @@ class BulkReader:
 
     def _batch(self, batch: Batch) -> Iterator[Run | Told]:
         """Yield the runs of a batch, and what is between them."""
-        self.plain = bytearray(len(batch.data))
-        first = at = filled = 0
+        self.talk.plain = bytearray(len(batch.data))
+        first = seen = at = filled = 0  # seen: up to here the conversations know what they have to
         reason = READ
         while reason != DONE:
-            at, filled, reason = self._table.open_rows(
-                batch.data, batch.rows, at, batch.count, self._stops, self.plain, filled
+            at, filled, reason = self.talk.table.open_rows(
+                batch.data, batch.rows, at, batch.count, self._stops, self.talk.plain, filled
             )
             if reason == FAILED:
                 reason, filled = self._open_later(batch, at, filled)
                 if reason == DONE:
                     at, reason = at + 1, FAILED
                     continue
-            self._wait(batch, first, at)
+            self.talk.wait(batch, seen, at)
+            seen = at + 1
+            if reason != DONE and not self._reads and self._follow(batch, at, reason):
+                at += 1
+                continue
             yield Run(batch, first, at, self.number + 1, is_last=reason == DONE)
             self.number += at - first
             if reason != DONE:
                 yield Told(self._record(batch, at, reason, filled), batch, at)
                 self.number += 1
                 first = at = at + 1
+
+    def _follow(self, batch: Batch, at: int, reason: int) -> bool:
+        """Let a conversation follow a row that says everything itself; return whether it is such a row."""
+        row = row_at(batch.rows, at)
+        if reason == READ and row.kind == KIND_DISCOVERY:
+            is_response = self.dissector.takes_discovery_response(self.talk.heard(row.flow))
+            direction = RESPONSE if is_response else REQUEST
+            ROW.pack_into(batch.rows, at * ROW_BYTES, *row._replace(direction=direction))
+            return True
+        if reason == RAW or row.kind == KIND_OTHER or row.code in CARRIERS:
+            return False
+        self.talk.follow(batch, row)
+        return True
 
     def _open_later(self, batch: Batch, at: int, filled: int) -> tuple[int, int]:
         """Open a record that is not simply the next one of its session; if that cannot be, it stays closed."""
@@ -226,17 +198,17 @@ class BulkReader:
         raw = batch.data[start : start + row.body_size]
         header = RECORD_HEADER_BYTES + row.number_bytes
         for flow in dict.fromkeys((row.flow, turned(row.flow))):
-            session = self._session(flow, row.session)
+            session = self.talk.session(flow, row.session)
             if session is None or session.keys is None:
                 continue
             opened = session.keys.open(raw[:header], raw[header:], raw[4 : 4 + row.number_bytes])
             if opened is None:
                 continue
-            self._name_sessions()  # which may have proven its secret just now
+            self.talk.name_sessions()  # which may have proven its secret just now
             fields, side = [*row], REQUEST if opened[0] == Direction.REQUEST.value else RESPONSE
             is_told = fill_opened(fields, flow, side, memoryview(opened[1]), filled, session.is_encrypted)
             ROW.pack_into(batch.rows, at * ROW_BYTES, *fields)
-            self.plain[filled : filled + len(opened[1])] = opened[1]
+            self.talk.plain[filled : filled + len(opened[1])] = opened[1]
             is_followed = self._stops[_CODES + fields[15]]
             return (RAW if not is_told else OPENED if is_followed else DONE), filled + len(opened[1])
         return DONE, filled
@@ -246,86 +218,16 @@ class BulkReader:
         row = row_at(batch.rows, at)
         opened = None
         if reason in (OPENED, RAW):
-            session = self._session(row.flow, row.session)
+            session = self.talk.session(row.flow, row.session)
             assert session is not None
             size = row.body_size - RECORD_HEADER_BYTES - row.number_bytes - TAG_BYTES
             direction = Direction.REQUEST if row.direction == REQUEST else Direction.RESPONSE
-            payload = bytes(self.plain[filled - size : filled])
-            opened = Opened(self._conversations[row.flow], session, direction, payload)
-        self._read_waiting(row if reason == OPENED or row.kind == KIND_SPDM else None)
+            payload = bytes(self.talk.plain[filled - size : filled])
+            opened = Opened(self.talk.conversation(row.flow), session, direction, payload)
+        self.talk.read_waiting(row if reason == OPENED or row.kind == KIND_SPDM else None)
         record = self.dissector.read(self.frame(batch, row), opened)
-        self._name_sessions()
+        self.talk.name_sessions()
         return record
-
-    # the order of requests and responses
-
-    def _wait(self, batch: Batch, first: int, stop: int) -> None:
-        """Keep the last request of each place to talk in, among plain rows."""
-        for at in _accel.chosen.scan.last_requests(batch.rows, first, stop):
-            row = row_at(batch.rows, at)
-            if row.kind not in (KIND_SPDM, KIND_SECURED):
-                continue
-            is_open = row.state == STATE_OPEN
-            session = self._session(row.flow, row.session) if is_open else None
-            channel = self.conversation(row.flow).outside if session is None else session.channel
-            start = row.offset + row.body
-            message = (
-                self.plain[row.plain : row.plain + row.plain_size]
-                if is_open
-                else batch.data[start : start + row.body_size]
-            )
-            self._waiting[row.flow, row.session, is_open] = _Waiting(row, bytes(message), channel)
-
-    def _read_waiting(self, row: IndexRow | None) -> None:
-        """Read the requests that the message of ``row`` may depend on; all of them, where that is not known."""
-        if not self._waiting:
-            return
-        if row is None or self.conversation(row.flow).transcript.awaits_digests:
-            for request in self._waiting.values():
-                self._read_request(request)
-            self._waiting.clear()
-            return
-        place = row.flow, row.session, row.state == STATE_OPEN
-        if place in self._waiting:
-            request = self._waiting.pop(place)
-            if row.direction == RESPONSE:  # another request takes its place anyway
-                self._read_request(request)
-
-    def _read_request(self, waiting: _Waiting) -> None:
-        conversation = self.conversation(waiting.row.flow)
-        session = self._session(waiting.row.flow, waiting.row.session) if waiting.row.state == STATE_OPEN else None
-        if waiting.channel is not (conversation.outside if session is None else session.channel):
-            return  # of a session, or of a connection, that is no more
-        unseen = Draft(Frame(self.number, 0, LinkType.PCI_DOE, b"", 0))
-        conversation.read(unseen, waiting.message, waiting.channel, base=0, padding=0)
-
-    # conversations
-
-    def conversation(self, flow: int) -> Conversation:
-        """Return the conversation that rows call ``flow``."""
-        found = self._conversations.get(flow)
-        if found is None:
-            transport, interface = self.places[flow >> _ENDS_BITS]
-            assert transport is not None
-            heard = Heard(transport, interface, flow >> _END_BITS & _END_MASK, flow & _END_MASK)
-            found = self._conversations[flow] = self.dissector.conversation(heard)
-        return found
-
-    def _session(self, flow: int, session_id: int) -> Session | None:
-        return self.conversation(flow).sessions.get(session_id)
-
-    def _name_sessions(self) -> None:
-        """Let the table know which sessions there are."""
-        sessions: list[tuple[int, int, Any]] = []
-        for heard, conversation in self.dissector.conversations():
-            place = self.places.number(heard.transport, heard.interface)
-            flow = place << _ENDS_BITS | heard.requester << _END_BITS | heard.responder
-            sessions += [
-                (flow, session_id, session.keys.pair)
-                for session_id, session in conversation.sessions.items()
-                if session.keys is not None and session.keys.has_candidates
-            ]
-        self._table.set(sessions)
 
 
 def index_rows(reader: BulkReader) -> Iterator[tuple[bytes, int]]:

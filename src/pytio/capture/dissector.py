@@ -127,6 +127,10 @@ class Dissector:
         """Return the conversation that is heard somewhere."""
         return self._flow(heard).conversation
 
+    def takes_discovery_response(self, heard: Heard) -> bool:
+        """Say whether a discovery is a response, and count it."""
+        return self._flow(heard).takes_discovery_response()
+
     def read(self, frame: Frame, opened: Opened | None = None) -> Record:
         """Return the record of a frame; a frame that does not decode becomes a record that says why.
 

@@ -165,7 +165,7 @@ class PlainRequest:
 def plain_records(reader: BulkReader, run: Run) -> Iterator[Record]:
     """Yield the records of plain rows, while the reader is where they are in the capture."""
     batch = run.batch
-    data, plain, places, number = batch.data, reader.plain, reader.places, run.number
+    data, plain, places, number = batch.data, reader.talk.plain, reader.places, run.number
     rows = memoryview(batch.rows)[run.first * ROW_BYTES : run.stop * ROW_BYTES]
     for row in ROW.iter_unpack(rows):
         state, start, flow = row[12], row[1], row[9]
@@ -179,11 +179,11 @@ def plain_records(reader: BulkReader, run: Run) -> Iterator[Record]:
         made.findings = made.asked = made.negotiated = made.raw_message = None
         number += 1
         if state == STATE_CLEAR:
-            conversation = reader.conversation(flow)
+            conversation = reader.talk.conversation(flow)
             channel = conversation.outside
             made.raw_message = packet[row[4] : row[4] + row[5]]
         elif state == STATE_OPEN:
-            conversation = reader.conversation(flow)
+            conversation = reader.talk.conversation(flow)
             channel = conversation.sessions[row[8]].channel
             made.raw_message = bytes(plain[row[6] : row[6] + row[7]])
         else:

@@ -122,7 +122,7 @@ class Trace:
             yield from self._read_one_by_one(reading, verify=True)
             return
         with self.path.open("rb") as stream:
-            reader = self._bulk(stream, reading, follows=True)
+            reader = self._bulk(stream, reading, reads=True, follows=True)
             for found in reader.runs():
                 records = [found.record] if isinstance(found, Told) else plain_records(reader, found)
                 yield from map(reading.remarked, records) if reading.has_remarks else records
@@ -212,11 +212,11 @@ class Trace:
         for follows in (False, True):
             reading = self._reading()
             with self.path.open("rb") as stream, suppress(_LateSecretsError):
-                reader = self._bulk(stream, reading, follows=follows)
+                reader = self._bulk(stream, reading, reads=False, follows=follows)
                 return data_frame(index_rows(reader), reader.places)
         raise AssertionError("secrets are late only where sessions are not followed")
 
-    def _bulk(self, stream: BinaryIO, reading: _Reading, *, follows: bool) -> BulkReader:
+    def _bulk(self, stream: BinaryIO, reading: _Reading, *, reads: bool, follows: bool) -> BulkReader:
         """Return a reader; without secrets, sessions need to be followed only for the messages' own sake."""
         follows = follows or bool(reading.store)
 
@@ -226,7 +226,13 @@ class Trace:
                 raise _LateSecretsError
 
         return BulkReader(
-            stream, reading.store, on_secrets=take, link_type=self._link_type, port=self._port, follows=follows
+            stream,
+            reading.store,
+            on_secrets=take,
+            link_type=self._link_type,
+            port=self._port,
+            reads=reads,
+            follows=follows,
         )
 
     def key_log(self) -> KeyLog:
