@@ -1,4 +1,7 @@
-"""Damaged captures: the data frame says what the records say, compiled and pure, whatever is in them."""
+"""Damaged captures: records that are read in bulk are those that are read one by one, and the data frame says the same.
+
+Compiled and pure, whatever is in them.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pytio import _accel
-from pytio.capture import open_capture
+from pytio.capture import Record, Trace, open_capture
 from pytio.errors import CaptureError
 from tests.capture import recorded
 from tests.capture.frame_facts import check
@@ -38,6 +41,11 @@ def damaged(name: str, dice: random.Random, folder: Path) -> Path:
     return path
 
 
+def one_by_one(trace: Trace) -> list[Record]:
+    """Return the records of a capture as they are when every message is read at once."""
+    return [*trace._read_one_by_one(trace._reading())]
+
+
 def test_frames_of_damaged_captures(soak_rounds: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for seed in range(soak_rounds // 4):
         dice = random.Random(f"frame {seed}")
@@ -52,5 +60,6 @@ def test_frames_of_damaged_captures(soak_rounds: int, tmp_path: Path, monkeypatc
                 continue
             try:
                 check(trace)
+                assert [*trace] == one_by_one(trace)
             except AssertionError as error:
                 raise AssertionError(f"seed {seed}, {name}, {path.name}") from error

@@ -16,7 +16,6 @@ from pytio._accel.pure_openers import TAG_BYTES
 from pytio._accel.pure_records import DONE, FAILED, OPENED, RAW, READ, fill_opened, turned
 from pytio._accel.pure_rows import (
     KIND_DISCOVERY,
-    KIND_OTHER,
     KIND_SPDM,
     RECORD_HEADER_BYTES,
     REQUEST,
@@ -31,6 +30,7 @@ from pytio.capture.index_rows import NO_OFFSET, IndexRow, row_at, row_of
 from pytio.capture.packet_frames import Messages
 from pytio.capture.pcapng import OnSecrets
 from pytio.capture.places import ROW_LINKS, Places
+from pytio.capture.plain_records import followed_record
 from pytio.capture.records import Direction, Record
 from pytio.capture.row_talk import CARRIERS, FOLLOWED, RowTalk
 from pytio.capture.scanning import Batch, pieces
@@ -174,7 +174,7 @@ class BulkReader:
             yield Run(batch, first, at, self.number + 1, is_last=reason == DONE)
             self.number += at - first
             if reason != DONE:
-                yield Told(self._record(batch, at, reason, filled), batch, at)
+                yield Told(self._told(batch, at, reason, filled), batch, at)
                 self.number += 1
                 first = at = at + 1
 
@@ -186,10 +186,18 @@ class BulkReader:
             direction = RESPONSE if is_response else REQUEST
             ROW.pack_into(batch.rows, at * ROW_BYTES, *row._replace(direction=direction))
             return True
-        if reason == RAW or row.kind == KIND_OTHER or row.code in CARRIERS:
+        if not _says_all(row, reason) or row.code in CARRIERS:
             return False
-        self.talk.follow(batch, row)
+        self.talk.follow(row, self.talk.message(batch, row))
         return True
+
+    def _told(self, batch: Batch, at: int, reason: int, filled: int) -> Record:
+        """Read the record of a row."""
+        row = row_at(batch.rows, at)
+        if not _says_all(row, reason):
+            return self._record(batch, row, reason, filled)
+        message = self.talk.message(batch, row)
+        return followed_record(self.places, batch, row, self.number + 1, message, self.talk.follow(row, message))
 
     def _open_later(self, batch: Batch, at: int, filled: int) -> tuple[int, int]:
         """Open a record that is not simply the next one of its session; if that cannot be, it stays closed."""
@@ -213,21 +221,25 @@ class BulkReader:
             return (RAW if not is_told else OPENED if is_followed else DONE), filled + len(opened[1])
         return DONE, filled
 
-    def _record(self, batch: Batch, at: int, reason: int, filled: int) -> Record:
-        """Read the record of a row by itself."""
-        row = row_at(batch.rows, at)
+    def _record(self, batch: Batch, row: IndexRow, reason: int, filled: int) -> Record:
+        """Read the record of a row from its bytes."""
         opened = None
-        if reason in (OPENED, RAW):
+        if reason == RAW:
             session = self.talk.session(row.flow, row.session)
             assert session is not None
             size = row.body_size - RECORD_HEADER_BYTES - row.number_bytes - TAG_BYTES
             direction = Direction.REQUEST if row.direction == REQUEST else Direction.RESPONSE
             payload = bytes(self.talk.plain[filled - size : filled])
             opened = Opened(self.talk.conversation(row.flow), session, direction, payload)
-        self.talk.read_waiting(row if reason == OPENED or row.kind == KIND_SPDM else None)
+        self.talk.read_waiting(None)
         record = self.dissector.read(self.frame(batch, row), opened)
         self.talk.name_sessions()
         return record
+
+
+def _says_all(row: IndexRow, reason: int) -> bool:
+    """Say whether a row tells everything about its packet but what is inside its message."""
+    return reason == OPENED or (reason == READ and row.kind == KIND_SPDM)
 
 
 def index_rows(reader: BulkReader) -> Iterator[tuple[bytes, int]]:

@@ -6,6 +6,7 @@ was negotiated. Nothing here remembers anything.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Final, NamedTuple
 
 from pytio.capture import vendor
@@ -28,7 +29,6 @@ REQUEST_BIT: Final = 0x80
 """Set in the codes of requests."""
 
 _VERSIONS: Final = tuple(f"{number >> 4}.{number & 0xF}" for number in range(1 << 8))
-_CODES: Final = tuple(map(SpdmCode, range(1 << 8)))
 _PARTS: Final = (ChunkSend, ChunkResponse)
 _VENDORS: Final = (VendorDefinedRequest, VendorDefinedResponse)
 
@@ -62,10 +62,10 @@ def decode(found: Findings, raw: bytes, context: Context, base: int) -> tuple[Sp
         found.add(Layer("spdm", raw))
         found.fail(DecodeError(f"an SPDM message has {HEADER_BYTES} bytes at least", raw), base)
         return None
-    code = _CODES[raw[1]]
     facts = {"version": _VERSIONS[raw[0]], "code": raw[1]}
-    cls = MESSAGES.get(code)
+    cls = _class_of(raw[1])
     if cls is None:
+        code = SpdmCode(raw[1])
         found.add(Layer("spdm", raw, None, facts, code.name))
         found.notes.append(f"{code.name} is no message of DSP0274 1.0 to 1.4")
         return None
@@ -90,6 +90,11 @@ def decode_vendors(found: Findings, message: SpdmMessage, end: int) -> None:
     """Add the layer inside a vendor-defined message that ends at offset ``end``."""
     if isinstance(message, _VENDORS):
         vendor.read(found, message, end - len(message.payload))
+
+
+@cache
+def _class_of(code: int) -> type[SpdmMessage] | None:
+    return MESSAGES.get(SpdmCode(code))
 
 
 def _given(cls: type[SpdmMessage], code: int, context: Context) -> dict[str, int]:

@@ -35,7 +35,7 @@ class Findings:
         self.layers.append(layer)
         message = layer.message
         if message is not None:
-            note_reserved(message, message.NAME, self.notes)
+            _note_reserved(message, message.NAME, self.notes)
 
     def fail(self, error: DecodeError, base: int) -> None:
         """Report bytes that did not decode; ``base`` is where the layer's bytes start."""
@@ -45,30 +45,32 @@ class Findings:
 
 
 _PLANS: Final[dict[type[WireStruct], tuple[tuple[str, bool], ...]]] = {}
-"""Of each message class: its fields that are reserved or hold structures, and whether they are reserved."""
+"""Of each message class: its fields that are reserved, or hold structures with such fields; and whether they are."""
 
 
 def _plan(cls: type[WireStruct]) -> tuple[tuple[str, bool], ...]:
-    plan = tuple(
-        (field.name, field.is_reserved) for field in cls.FIELDS if field.is_reserved or any(structures(field.type))
-    )
-    _PLANS[cls] = plan
+    plan = _PLANS.get(cls)
+    if plan is None:
+        plan = _PLANS[cls] = tuple(
+            (field.name, field.is_reserved)
+            for field in cls.FIELDS
+            if field.is_reserved or any(_plan(inner) for inner in structures(field.type))
+        )
     return plan
 
 
-def note_reserved(message: WireStruct, path: str, notes: list[str]) -> None:
+def _note_reserved(message: WireStruct, path: str, notes: list[str]) -> None:
     """Note reserved bits that are set in a message, or in the structures inside it."""
-    plan = _PLANS.get(type(message))
-    for name, is_reserved in _plan(type(message)) if plan is None else plan:
+    for name, is_reserved in _plan(type(message)):
         value: Any = getattr(message, name)
         if not value:
             continue
         if isinstance(value, WireStruct):
-            note_reserved(value, f"{path}.{name}", notes)
+            _note_reserved(value, f"{path}.{name}", notes)
         elif isinstance(value, tuple):
             for index, inner in enumerate(value):
                 if isinstance(inner, WireStruct):
-                    note_reserved(inner, f"{path}.{name}[{index}]", notes)
+                    _note_reserved(inner, f"{path}.{name}[{index}]", notes)
         elif is_reserved and (not isinstance(value, bytes) or any(value)):
             shown = value.hex() if isinstance(value, bytes) else f"{value:#x}"
             notes.append(f"{path}.{name} is {shown}, though reserved")

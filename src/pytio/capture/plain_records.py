@@ -8,17 +8,17 @@ the same as those of a record that was read at once.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
 from pytio import doe
 from pytio._accel.pure_rows import INNER_MCTP_TYPE, KIND_SECURED, REQUEST, ROW, ROW_BYTES, STATE_CLEAR, STATE_OPEN
-from pytio.capture.bulk import BulkReader, Run
 from pytio.capture.conversation import Asked
 from pytio.capture.decoding import Context, decode, decode_vendors
 from pytio.capture.draft import Findings
 from pytio.capture.frames import Problem
+from pytio.capture.index_rows import IndexRow
 from pytio.capture.records import Check, Direction, Layer, Record
 from pytio.doe.codes import BYTES_PER_DW
 from pytio.spdm.messages.base import SpdmMessage
@@ -26,9 +26,15 @@ from pytio.spdm.negotiated import Negotiated
 from pytio.transports.mctp import MctpPacket
 from pytio.wire import WireStruct
 
-__all__ = ("PlainRecord", "plain_records")
+if TYPE_CHECKING:
+    from pytio.capture.bulk import BulkReader, Run
+    from pytio.capture.places import Places
+    from pytio.capture.scanning import Batch
+
+__all__ = ("PlainRecord", "PlainRequest", "followed_record", "plain_records")
 
 _DIRECTIONS: Final = (None, Direction.REQUEST, Direction.RESPONSE)
+_SAID: Final = (STATE_CLEAR, STATE_OPEN)
 _DOE_PADDING: Final = BYTES_PER_DW - 1
 
 
@@ -162,40 +168,51 @@ class PlainRequest:
         return message
 
 
+def _record_of(places: Places, data: bytes, row: tuple[int, ...], number: int) -> Any:
+    """Return a record of a row, with what is inside it still missing."""
+    made: Any = _Making()
+    made.row = row
+    made.number = number
+    made.time_ns = row[0]
+    made.transport, made.interface = places[row[10]]
+    made.direction = _DIRECTIONS[row[13]]
+    made.data = data[row[1] : row[1] + row[2]]
+    return made
+
+
+def followed_record(
+    places: Places, batch: Batch, row: IndexRow, number: int, message: bytes, found: Findings
+) -> PlainRecord:
+    """Return the record of a row whose message its conversation has read; ``found`` is what that found in it."""
+    made = _record_of(places, batch.data, row, number)
+    made.raw_message, made.findings, made.negotiated, made.asked = message, found, None, None
+    made.__class__ = PlainRecord
+    record: PlainRecord = made
+    return record
+
+
 def plain_records(reader: BulkReader, run: Run) -> Iterator[Record]:
     """Yield the records of plain rows, while the reader is where they are in the capture."""
-    batch = run.batch
-    data, plain, places, number = batch.data, reader.talk.plain, reader.places, run.number
-    rows = memoryview(batch.rows)[run.first * ROW_BYTES : run.stop * ROW_BYTES]
+    data, talk, places, number = run.batch.data, reader.talk, reader.places, run.number
+    rows = memoryview(run.batch.rows)[run.first * ROW_BYTES : run.stop * ROW_BYTES]
     for row in ROW.iter_unpack(rows):
-        state, start, flow = row[12], row[1], row[9]
-        made: Any = _Making()
-        made.number = number
-        made.time_ns = row[0]
-        made.transport, made.interface = places[row[10]]
-        made.direction = _DIRECTIONS[row[13]]
-        made.data = packet = data[start : start + row[2]]
-        made.row = row
-        made.findings = made.asked = made.negotiated = made.raw_message = None
+        made = _record_of(places, data, row, number)
         number += 1
-        if state == STATE_CLEAR:
-            conversation = reader.talk.conversation(flow)
-            channel = conversation.outside
-            made.raw_message = packet[row[4] : row[4] + row[5]]
-        elif state == STATE_OPEN:
-            conversation = reader.talk.conversation(flow)
-            channel = conversation.sessions[row[8]].channel
-            made.raw_message = bytes(plain[row[6] : row[6] + row[7]])
+        made.findings = made.raw_message = made.asked = made.negotiated = None
+        state, is_request = row[12], row[13] == REQUEST
+        if state in _SAID:
+            conversation = talk.conversation(row[9])
+            if state == STATE_OPEN:
+                channel = conversation.sessions[row[8]].channel
+                made.raw_message = bytes(talk.plain[row[6] : row[6] + row[7]])
+            else:
+                channel = conversation.outside
+                made.raw_message = made.data[row[4] : row[4] + row[5]]
+            made.negotiated = conversation.negotiated
+            made.asked = None if is_request else channel.request
+            made.__class__ = PlainRecord
+            if is_request and (row[16] or made.spdm_message() is not None):  # what carries something is whole
+                channel.request = PlainRequest(made)
         else:
             made.__class__ = PlainRecord
-            yield made
-            continue
-        made.negotiated = conversation.negotiated
-        if row[13] != REQUEST:
-            made.asked = channel.request
-        made.__class__ = PlainRecord
-        if row[13] == REQUEST and (
-            row[16] or made.spdm_message() is not None
-        ):  # with what it carries, it was seen to be whole
-            channel.request = PlainRequest(made)
         yield made

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any, Final
 
@@ -116,6 +116,10 @@ def _plain_piece(piece: Piece) -> dict[str, Any]:
     return {"what": piece.what, "rule": piece.rule, "record": piece.source, "bytes": piece.data.hex()}
 
 
+_CARRIERS: Final = frozenset({"doe", "mctp", "tcp", "socket", "secured"})
+"""Layers that only carry others, where there are any inside them."""
+
+
 @attrs.frozen(eq=False)
 class Record:
     """One entry of a trace.
@@ -165,6 +169,11 @@ class Record:
     def is_decrypted(self) -> bool | None:
         """Whether a secured record was opened; None for a record in the clear."""
         return next((layer.facts["decrypted"] for layer in self.layers if "decrypted" in layer.facts), None)
+
+    @property
+    def inner_layers(self) -> Sequence[Layer]:
+        """The layers inside transport and record."""
+        return [layer for layer in self.layers if layer.name not in _CARRIERS]
 
     def carries_secrets(self, layer: Layer) -> bool:
         """Whether ``layer`` carries, in clear, what holds key material: a layer further in, or part of a message."""

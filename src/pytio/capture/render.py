@@ -7,8 +7,9 @@ Plain ASCII; colour is an ANSI style around a part of a line, and the caller dec
 from __future__ import annotations
 
 import html
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from enum import Enum, IntEnum
+from functools import cache
 from typing import Any, Final
 
 from pytio.capture.records import CARRIED_FIELDS, Check, Direction, Layer, Record
@@ -34,10 +35,6 @@ _SHORT_BYTES: Final = 8
 _MANY_FLAGS: Final = 4
 _FEW_ELEMENTS: Final = 5
 _ROW_BYTES: Final = 16
-_ARROWS: Final = {Direction.REQUEST: "->", Direction.RESPONSE: "<-", None: "--"}
-_CARRIERS: Final = frozenset({"doe", "mctp", "tcp", "socket", "secured"})
-"""Layers that the line's own columns already tell of, when something decoded inside them."""
-
 _SHOWN_NAMES: Final = {"idekm": "IDE_KM"}
 
 
@@ -49,6 +46,13 @@ class Style(Enum):
     SESSION = "33"
     QUIET = "2"
     PROBLEM = "31"
+
+
+_ARROWS: Final[dict[str | None, tuple[str, Style | None]]] = {
+    Direction.REQUEST.value: ("->", Style.REQUEST),
+    Direction.RESPONSE.value: ("<-", Style.RESPONSE),
+    None: ("--", None),
+}
 
 
 def printable(text: str) -> str:
@@ -68,28 +72,26 @@ def styled(text: str, style: Style | None, *, colour: bool) -> str:
 
 def summary_line(record: Record, *, colour: bool = False) -> str:
     """Return one line: number, transport, direction, session, what was said, and what is wrong with it."""
-    style = {Direction.REQUEST: Style.REQUEST, Direction.RESPONSE: Style.RESPONSE}.get(
-        record.direction or Direction.REQUEST
-    )
+    arrow, style = _ARROWS[record.direction and record.direction.value]
     parts = [
-        styled(f"{record.number:>6}", Style.QUIET, colour=colour),
-        f"{record.transport or '?':<7}",
-        styled(_ARROWS[record.direction], style if record.direction else None, colour=colour),
+        (f"{record.number:>6}", Style.QUIET),
+        (f"{record.transport or '?':<7}", None),
+        (arrow, style),
     ]
-    if record.session_id is not None:
-        parts.append(styled(f"[{record.session_id:08x}]", Style.SESSION, colour=colour))
-    parts.extend(said_by(record))
-    if record.problems:
-        problem = record.problems[0]
-        parts.append(styled(f"!! offset {problem.offset}: {printable(problem.reason)}", Style.PROBLEM, colour=colour))
-    parts += [_check_mark(check, colour=colour) for check in record.checks]
-    return " ".join(part for part in parts if part)
+    session_id = record.session_id
+    if session_id is not None:
+        parts.append((f"[{session_id:08x}]", Style.SESSION))
+    parts += [(text, None) for text in said_by(record) if text]
+    if problems := record.problems:
+        parts.append((f"!! offset {problems[0].offset}: {printable(problems[0].reason)}", Style.PROBLEM))
+    parts += map(_check_mark, record.checks)
+    return " ".join(
+        [styled(text, style, colour=True) for text, style in parts] if colour else [part[0] for part in parts]
+    )
 
 
-def _check_mark(check: Check, *, colour: bool) -> str:
-    if check.ok:
-        return styled(f"[{check.check}: ok]", Style.QUIET, colour=colour)
-    return styled(f"!! {check.check} does not hold", Style.PROBLEM, colour=colour)
+def _check_mark(check: Check) -> tuple[str, Style]:
+    return (f"[{check.check}: ok]", Style.QUIET) if check.ok else (f"!! {check.check} does not hold", Style.PROBLEM)
 
 
 def said_by(record: Record) -> tuple[str, str]:
@@ -97,7 +99,7 @@ def said_by(record: Record) -> tuple[str, str]:
     if record.is_decrypted is False:
         secured = record.layer("secured")
         return f"encrypted, {len(secured.data) if secured else 0} bytes", ""
-    told = [layer for layer in record.layers if layer.name not in _CARRIERS] or list(record.layers[-1:])
+    told = record.inner_layers or record.layers[-1:]
     return told_by(told) if told else (f"{len(record.data)} bytes", "")
 
 
@@ -121,41 +123,61 @@ def _title(layer: Layer, *, first: bool) -> str:
 def brief_fields(message: WireStruct) -> str:
     """Return the fields that make a message different from others of its kind, as ``name=value`` on one line."""
     told = []
-    for field in message.FIELDS:
-        if (
-            field.is_reserved
-            or field.automatic
-            or field.secret
-            or field.constant is not None
-            or field.name == "version"
-        ):
-            continue
-        text = _brief(getattr(message, field.name))
+    for name in _told_names(type(message)):  # type: ignore[arg-type]  # classes are hashable
+        text = _brief(getattr(message, name))
         if text is not None:
-            told.append(field.name if text is True else f"{field.name}={text}")
+            told.append(name if text is True else f"{name}={text}")
     return " ".join(told)
 
 
+@cache
+def _told_names(cls: type[WireStruct]) -> tuple[str, ...]:
+    return tuple(
+        field.name
+        for field in cls.FIELDS
+        if not (field.is_reserved or field.automatic or field.secret or field.name == "version")
+        and field.constant is None
+    )
+
+
 def _brief(value: Any) -> str | bool | None:
-    if isinstance(value, bool):
-        return value or None
-    if isinstance(value, WireFlag):
-        names = value.names()
-        return f"{int(value):#x}" if len(names) > _MANY_FLAGS else "|".join(names) or None
-    if isinstance(value, IntEnum):
-        return value.name
-    if isinstance(value, int):
-        return str(value) if abs(value) < _ROW_BYTES else f"{value:#x}"
-    if isinstance(value, bytes):
-        return value.hex() if 0 < len(value) <= _SHORT_BYTES else None
-    if isinstance(value, tuple):
-        return _brief_elements(value)
-    return str(value) if has_own_text(value) else None
+    return _how(type(value))(value)  # type: ignore[arg-type]  # classes are hashable
+
+
+@cache
+def _how(cls: type) -> Callable[[Any], str | bool | None]:
+    """Return what makes a short text of a value."""
+    for known, how in _BRIEF.items():
+        if issubclass(cls, known):
+            return how
+    return str if _has_own_text(cls) else _nothing
+
+
+def _nothing(value: object) -> None:
+    return None
+
+
+def _brief_flags(value: WireFlag) -> str | None:
+    names = value.names()
+    return f"{int(value):#x}" if len(names) > _MANY_FLAGS else "|".join(names) or None
+
+
+def _brief_number(value: int) -> str:
+    return str(value) if abs(value) < _ROW_BYTES else f"{value:#x}"
+
+
+def _brief_bytes(value: bytes) -> str | None:
+    return value.hex() if 0 < len(value) <= _SHORT_BYTES else None
 
 
 def has_own_text(value: Any) -> bool:
     """Whether a structure has a text of its own, as an interface id has."""
-    return any("__str__" in cls.__dict__ for cls in type(value).__mro__[:-1])
+    return _has_own_text(type(value))  # type: ignore[arg-type]  # classes are hashable
+
+
+@cache
+def _has_own_text(cls: type) -> bool:
+    return any("__str__" in base.__dict__ for base in cls.__mro__[:-1])
 
 
 def _brief_elements(values: tuple[Any, ...]) -> str | None:
@@ -164,6 +186,17 @@ def _brief_elements(values: tuple[Any, ...]) -> str | None:
     if values and len(values) <= _FEW_ELEMENTS and all(isinstance(text, str) for text in texts):
         return ",".join(str(text) for text in texts)
     return f"{len(values)}x" if values else None
+
+
+_BRIEF: Final[dict[type, Callable[[Any], str | bool | None]]] = {
+    bool: lambda value: value or None,
+    WireFlag: _brief_flags,
+    IntEnum: lambda value: value.name,
+    int: _brief_number,
+    bytes: _brief_bytes,
+    tuple: _brief_elements,
+}
+"""What makes a short text of a value, by its type; the first that fits."""
 
 
 def record_tree(record: Record, *, colour: bool = False) -> str:

@@ -15,7 +15,7 @@ from pytio._accel.pure_records import RecordTable
 from pytio._accel.pure_rows import KIND_SECURED, KIND_SPDM, RESPONSE, STATE_OPEN
 from pytio.capture.conversation import Channel, Conversation, Session
 from pytio.capture.dissector import Dissector, Heard
-from pytio.capture.draft import Draft
+from pytio.capture.draft import Draft, Findings
 from pytio.capture.frames import Frame, LinkType
 from pytio.capture.index_rows import IndexRow, row_at
 from pytio.capture.places import Places
@@ -58,6 +58,7 @@ FOLLOWED: Final = frozenset(
 """Messages that change how later ones are read, and those that are outside of the order of requests and responses."""
 _SESSIONS_CHANGE: Final = frozenset(
     {
+        *CARRIERS,
         SpdmCode.GET_VERSION,
         SpdmCode.KEY_EXCHANGE_RSP,
         SpdmCode.PSK_EXCHANGE_RSP,
@@ -145,18 +146,21 @@ class RowTalk:
         session = self.session(row.flow, row.session)
         return session.channel if session is not None else None
 
-    def follow(self, batch: Batch, row: IndexRow) -> None:
-        """Let the conversation of a row read its message."""
+    def follow(self, row: IndexRow, message: bytes) -> Findings:
+        """Let the conversation of a row read its message; return what it found."""
         self.read_waiting(row)
         channel = self.channel(row)
         assert channel is not None
-        self._read(row, self.message(batch, row), channel)
+        found = self._read(row, message, channel)
         if row.code in _SESSIONS_CHANGE:
             self.name_sessions()
+        return found
 
-    def _read(self, row: IndexRow, message: bytes, channel: Channel) -> None:
-        padding = 0 if row.inner or row.state == STATE_OPEN else _DOE_PADDING
-        self.conversation(row.flow).read(Draft(_UNSEEN), message, channel, base=0, padding=padding)
+    def _read(self, row: IndexRow, message: bytes, channel: Channel) -> Findings:
+        base, padding = (0, 0) if row.state == STATE_OPEN else (row.body, 0 if row.inner else _DOE_PADDING)
+        found = Draft(_UNSEEN)
+        self.conversation(row.flow).read(found, message, channel, base=base, padding=padding)
+        return found
 
     # the order of requests and responses
 

@@ -6,7 +6,6 @@ import argparse
 import json
 import os
 import sys
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -65,31 +64,42 @@ def print_trace(trace: Trace, *, verbose: bool = False, hexdump: bool = False, a
     """Print every record of a trace to stdout, a count of them to stderr, and return the exit code."""
     colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
     as_text = annotated_hex if hexdump else record_tree if verbose else summary_line
-    seen: Counter[str] = Counter()
+    seen = _Seen()
     for record in trace:
-        _count(seen, record)
+        seen.count(record)
         print(json.dumps(record.to_dict()) if as_json else as_text(record, colour=colour))
     sys.stdout.flush()
-    print(_told(seen), file=sys.stderr)
-    if seen["failed"]:  # where a failed check and undecodable input meet, the check counts
+    print(seen, file=sys.stderr)
+    if seen.failed:  # where a failed check and undecodable input meet, the check counts
         return ExitCode.REFUSED
-    return ExitCode.UNDECODABLE if seen["problems"] else ExitCode.DONE
+    return ExitCode.UNDECODABLE if seen.problems else ExitCode.DONE
 
 
-def _count(seen: Counter[str], record: Record) -> None:
-    seen["records"] += 1
-    seen["secured"] += record.is_decrypted is not None
-    seen["opened"] += record.is_decrypted is True
-    seen["problems"] += bool(record.problems)
-    seen["checks"] += len(record.checks)
-    seen["failed"] += sum(not check.ok for check in record.checks)
+class _Seen:
+    """How many records there were, and of what kind."""
 
+    def __init__(self) -> None:
+        self.records = self.secured = self.opened = self.problems = self.checks = self.failed = 0
 
-def _told(seen: Counter[str]) -> str:
-    told = f"{seen['records']} records, {seen['secured']} secured, {seen['opened']} of them opened"
-    if seen["checks"]:
-        told += f", {seen['checks']} checks, {seen['failed']} of them failed"
-    return told + (f", {seen['problems']} with problems" if seen["problems"] else "")
+    def count(self, record: Record) -> None:
+        """Count a record."""
+        self.records += 1
+        is_decrypted = record.is_decrypted
+        if is_decrypted is not None:
+            self.secured += 1
+            self.opened += is_decrypted
+        if record.problems:
+            self.problems += 1
+        for check in record.checks:
+            self.checks += 1
+            self.failed += not check.ok
+
+    def __str__(self) -> str:
+        """Return the figures as a sentence."""
+        told = f"{self.records} records, {self.secured} secured, {self.opened} of them opened"
+        if self.checks:
+            told += f", {self.checks} checks, {self.failed} of them failed"
+        return told + (f", {self.problems} with problems" if self.problems else "")
 
 
 def _decode_hex(arguments: argparse.Namespace) -> int:

@@ -344,6 +344,8 @@ RESPONSES: Final = _by_type(
 MESSAGES: Final[Mapping[int, type[TdispMessage]]] = MappingProxyType({**REQUESTS, **RESPONSES})
 """Every message, by message type."""
 
+_HEADER_BYTES: Final = TdispHeader.minimum_size()
+
 
 def parse(payload: bytes) -> TdispMessage:
     """Parse any TDISP message.
@@ -351,9 +353,9 @@ def parse(payload: bytes) -> TdispMessage:
     Raises:
         TdispDecodeError: the message type is not known, or the message is malformed.
     """
-    header, _ = TdispHeader.parse_prefix(payload)
-    cls = MESSAGES.get(header.message_type)
+    cls = MESSAGES.get(payload[1]) if len(payload) >= _HEADER_BYTES else None
     if cls is None:
+        header, _ = TdispHeader.parse_prefix(payload)
         reason = f"{header.message_type:#x} is not a MessageType"
         raise TdispDecodeError(reason, bytes(payload), 1, "TdispMessage.message_type")
     return cls.parse(payload)
