@@ -185,7 +185,7 @@ class Conversation:
             inner, is_encapsulated = carried(self, draft, said, channel)
             if len(draft.layers) > _MOST_LAYERS:
                 draft.fail(DecodeError("messages inside messages, too deep", inner), base)
-            elif inner:
+            elif len(inner) > padding or any(inner):  # a carrier that carries nothing keeps the transport's padding
                 self.read(
                     draft,
                     inner,
