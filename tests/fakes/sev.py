@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import errno
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from pytio.sev import AttestationReport
 from pytio.sev.codes import (
@@ -51,8 +51,15 @@ _CPUID: Final = {"cpuid_family": 0x1A, "cpuid_model": 2, "cpuid_stepping": 1}
 _MITIGATION: Final = {"launch_mitigation_vector": 1, "current_mitigation_vector": 3}
 
 
-class MemoryAccess:
-    """The memory of the calling process; here our own."""
+class MemoryAccess(Protocol):
+    """The memory of the calling process."""
+
+    def read(self, address: int, size: int) -> bytes: ...
+    def write(self, address: int, data: bytes) -> None: ...
+
+
+class OwnMemory:
+    """Our own memory, for a caller in this process."""
 
     def read(self, address: int, size: int) -> bytes:
         return ctypes.string_at(address, size)
@@ -74,7 +81,7 @@ class FakeSev:
 
     def __init__(self, *, writable: bool = True, memory: MemoryAccess | None = None) -> None:
         self.writable = writable
-        self.memory = memory or MemoryAccess()
+        self.memory = memory or OwnMemory()
         self.status = SevStatus.SUCCESS
         self.fails = 0
         self.is_dead = False
@@ -202,7 +209,7 @@ class FakeSevGuest:
 
     def __init__(self, *, certificates: bytes = b"", version: int = 5, memory: MemoryAccess | None = None) -> None:
         self.certificates = certificates
-        self.memory = memory or MemoryAccess()
+        self.memory = memory or OwnMemory()
         self.fails: tuple[int, int, int] | None = None
         self.version = version
         self.status = SevStatus.SUCCESS

@@ -1,0 +1,1 @@
+"""Tests in a real kernel: `run` boots it, `guest/` runs inside. See README.md here."""

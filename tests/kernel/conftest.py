@@ -1,0 +1,3 @@
+"""What is in `guest` runs inside the kernel that `run` boots, and nowhere else."""
+
+collect_ignore = ["guest"]
