@@ -39,7 +39,7 @@ PACKAGES: Final = (
 """What the guest's Python gets beside pytio and its own library."""
 UNUSED: Final = ("./lib/modules/*/kernel/drivers", "./lib/modules/*/kernel/net", "./lib/modules/*/kernel/sound")
 MODULES: Final = ("kernel/fs/fuse/cuse.ko.xz",)
-GUEST_SECONDS: Final = 150
+GUEST_SECONDS: Final = 300
 SUMMARY: Final = re.compile(r"^GUEST-SUMMARY (\d+) passed, (\d+) other$", re.MULTILINE)
 CXL: Final = (
     *("-M", "q35,cxl=on,cxl-fmw.0.targets.0=cxl.1,cxl-fmw.0.size=4G"),

@@ -7,7 +7,9 @@ read one uses `pytio.pci`.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final, Protocol
+from typing import Final
+
+from pytio.pci import ConfigAccess
 
 __all__ = ("DOE", "IDE", "extended_capabilities")
 
@@ -25,11 +27,7 @@ _NEXT_MASK: Final = 0xFFC
 _ABSENT: Final = (0, 0xFFFF_FFFF)
 
 
-class _Readable(Protocol):
-    def read(self, offset: int, width: int, /) -> int: ...
-
-
-def extended_capabilities(config: _Readable) -> Iterator[tuple[int, int, int]]:
+def extended_capabilities(config: ConfigAccess) -> Iterator[tuple[int, int, int]]:
     """Yield id, version and offset of each extended capability; a list that loops ends where it does.
 
     Raises what the configuration space raises where it ends at 64 or at 256 bytes.
@@ -37,7 +35,7 @@ def extended_capabilities(config: _Readable) -> Iterator[tuple[int, int, int]]:
     at, visited = _FIRST, set[int]()
     while _FIRST <= at < _END and at not in visited:
         visited.add(at)
-        header = config.read(at, 4)
+        header = int.from_bytes(config.read(at, 4), "little")
         if header in _ABSENT:
             return
         yield header & _ID_MASK, header >> _VERSION_SHIFT & _VERSION_MASK, at

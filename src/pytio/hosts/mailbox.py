@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from types import TracebackType
-from typing import Final, Protocol, Self, TypeVar
+from typing import Final, Self, TypeVar
 
 from pytio.backends.bindings import PCI_DOE, Binding
 from pytio.backends.sysfs import Sysfs, SysfsFunction
@@ -30,28 +30,15 @@ from pytio.doe import (
 )
 from pytio.errors import BackendBusyError, BackendTimeoutError, BackendUnavailableError, LocalProtocolError
 from pytio.hosts.capabilities import DOE, extended_capabilities
+from pytio.pci import ConfigAccess
 
-__all__ = ("ConfigAccess", "MailboxDriver", "MailboxTransport", "open_mailbox", "perform")
+__all__ = ("MailboxDriver", "MailboxTransport", "open_mailbox", "perform")
 
 T = TypeVar("T")
 _DW_BYTES: Final = 4
 _CXL_MEMORY_CLASS: Final = 0x0502
 _CLASS_SHIFT: Final = 8
 _SPDM: Final = Feature(VendorId.PCI_SIG, DataObjectType.CMA_SPDM)
-
-
-class ConfigAccess(Protocol):
-    """A configuration space, one register access each."""
-
-    @property
-    def size(self) -> int:
-        """How many bytes can be read."""
-
-    def read(self, offset: int, width: int, /) -> int:
-        """Return 1, 2 or 4 bytes."""
-
-    def write(self, offset: int, width: int, value: int, /) -> None:
-        """Write 1, 2 or 4 bytes."""
 
 
 def perform(
@@ -85,9 +72,9 @@ def _do(action: RegisterAction, config: ConfigAccess, offset: int, sleep: Callab
         case Pause(seconds):
             sleep(seconds)
         case ReadRegister(register):
-            return config.read(offset + register, _DW_BYTES)
+            return int.from_bytes(config.read(offset + register, _DW_BYTES), "little")
         case _:
-            config.write(offset + action.register, _DW_BYTES, action.value)
+            config.write(offset + action.register, action.value.to_bytes(_DW_BYTES, "little"))
     return 0
 
 

@@ -8,6 +8,7 @@ from pytio.backends.sysfs import MappedBar, Sysfs
 from pytio.doe import DataObject, MailboxState, VendorId
 from pytio.errors import BackendBusyError, BackendRefusedError, BackendUnavailableError, DoePeerError
 from pytio.hosts.linux import LinuxDevice, LinuxHost
+from tests.kernel.guest.registers import read, write
 
 MEMORY_CLASS = 0x0502
 CDAT = 2
@@ -62,11 +63,11 @@ def test_two_users(device: LinuxDevice) -> None:
 def test_bars(device: LinuxDevice) -> None:
     function = device.function
     with function.open_config(writable=True) as config:
-        command = config.read(COMMAND, 2)
-        config.write(COMMAND, 2, command & ~MEMORY_SPACE_ENABLE)
+        command = read(config, COMMAND, 2)
+        write(config, COMMAND, command & ~MEMORY_SPACE_ENABLE, 2)
         with pytest.raises(BackendRefusedError, match="does not decode"):
             function.open_bar(0)
-        config.write(COMMAND, 2, command | MEMORY_SPACE_ENABLE)
+        write(config, COMMAND, command | MEMORY_SPACE_ENABLE, 2)
     bars = [resource for resource in function.resources() if resource.is_bar]
     assert bars
     opened = function.open_bar(bars[0].index)

@@ -8,6 +8,7 @@ from pytio.backends.sysfs import Sysfs
 from pytio.ids import Bdf
 from pytio.pci import decode, function_from_plain, read_all
 from tests.kernel.guest.privileges import as_nobody
+from tests.kernel.guest.registers import read
 
 SYSFS = Sysfs()
 FUNCTIONS = SYSFS.functions()
@@ -29,9 +30,9 @@ def test_it_decodes_without_a_problem(bdf: Bdf) -> None:
 def test_it_is_who_the_kernel_says(bdf: Bdf) -> None:
     function = SYSFS.function(bdf)
     with function.open_config() as config:
-        assert config.read(0, 2) == function.number("vendor")
-        assert config.read(2, 2) == function.number("device")
-        assert config.read(8, 4) >> 8 == function.number("class")
+        assert read(config, 0, 2) == function.number("vendor")
+        assert read(config, 2, 2) == function.number("device")
+        assert read(config, 8, 4) >> 8 == function.number("class")
 
 
 @pytest.mark.parametrize("bdf", FUNCTIONS, ids=str)
@@ -39,7 +40,7 @@ def test_without_privilege_64_bytes_are_visible(bdf: Bdf) -> None:
     def read_beyond() -> None:
         with SYSFS.function(bdf).open_config() as config:
             assert config.visible_bytes == 64
-            config.read(0x40, 4)
+            read(config, 0x40, 4)
 
     said = as_nobody(read_beyond)
     assert said.startswith("BackendPermissionError")

@@ -23,6 +23,7 @@ from pytio.spdm.configuration import Trust
 from pytio.spdm.events import Authenticated, CertificateRead, Connected, Measured, SessionEstablished
 from pytio.spdm.requests import Authenticate, Connect, LeaveSession, Measure, ReadCertificate, StartSession
 from tests.kernel.guest.privileges import as_nobody
+from tests.kernel.guest.registers import read, write
 from tests.kernel.guest.responder import answering, serving
 
 DEVICE = "10000:01:00.0"
@@ -79,10 +80,10 @@ def test_streams_on_both_ports(device: LinuxDevice) -> None:
         function = Sysfs().function(address)
         with function.open_config(writable=True) as config:
             assert list(enabled_streams(function.bdf, config)) == []
-            config.write(CONTROL, 4, 0x0500_0001)
+            write(config, CONTROL, 0x0500_0001, 4)
             [seen] = enabled_streams(function.bdf, config)
             assert (seen.block, seen.stream_id, seen.state) == (0, 5, SECURE)
-            config.write(CONTROL, 4, 0)
+            write(config, CONTROL, 0, 4)
             assert list(enabled_streams(function.bdf, config)) == []
 
 
@@ -139,9 +140,9 @@ def test_busy(device: LinuxDevice) -> None:
         transport.driver.discover()
         with device.function.open_config(writable=True) as other:
             for dw in (0x0001_0001, 3, 0x8410):
-                other.write(DOE + MailboxRegister.WRITE_MAILBOX, 4, dw)
-            other.write(DOE + MailboxRegister.CONTROL, 4, 1 << 31)
-            assert other.read(DOE + MailboxRegister.STATUS, 4) & 1
+                write(other, DOE + MailboxRegister.WRITE_MAILBOX, dw, 4)
+            write(other, DOE + MailboxRegister.CONTROL, 1 << 31, 4)
+            assert read(other, DOE + MailboxRegister.STATUS, 4) & 1
         with pytest.raises(DoePeerError, match=r"BUSY.*another user"):
             transport.driver.exchange(GET_VERSION)
         assert len(transport.driver.discover()) == 3  # it was aborted
@@ -149,7 +150,7 @@ def test_busy(device: LinuxDevice) -> None:
 
 def test_what_another_program_left_behind_is_aborted(device: LinuxDevice) -> None:
     with device.function.open_config(writable=True) as other:
-        other.write(DOE + MailboxRegister.WRITE_MAILBOX, 4, 0xBAD)
+        write(other, DOE + MailboxRegister.WRITE_MAILBOX, 0xBAD, 4)
     with serving(echo), device.open_mailbox(offset=DOE) as transport:
         assert transport.driver.exchange(GET_VERSION) == GET_VERSION
 
@@ -168,7 +169,7 @@ def test_two_users(device: LinuxDevice) -> None:
 
 def test_a_reset_is_a_real_one(device: LinuxDevice) -> None:
     with device.function.open_config(writable=True) as config:
-        config.write(CONTROL, 4, 0x0500_0001)
+        write(config, CONTROL, 0x0500_0001, 4)
         device.function.reset()
         assert list(enabled_streams(device.bdf, config)) == []
 

@@ -8,6 +8,7 @@ import pytest
 
 from pytio.backends.sysfs import Lockdown, Sysfs
 from pytio.errors import BackendLockdownError
+from tests.kernel.guest.registers import read, write
 
 SYSFS = Sysfs()
 
@@ -21,10 +22,10 @@ def locked_down() -> None:
 
 def test_configuration_space_is_not_written() -> None:
     with SYSFS.function(SYSFS.functions()[0]).open_config(writable=True) as config:
-        before = config.read(0x3C, 1)
+        before = read(config, 0x3C, 1)
         with pytest.raises(BackendLockdownError, match=r"kernel lockdown \(integrity\).*Secure Boot.*pytio tsm"):
-            config.write(0x3C, 1, before)
-        assert config.read(0x3C, 1) == before
+            write(config, 0x3C, before, 1)
+        assert read(config, 0x3C, 1) == before
 
 
 def test_bars_are_not_mapped() -> None:
@@ -32,7 +33,7 @@ def test_bars_are_not_mapped() -> None:
         function = SYSFS.function(bdf)
         bars = [resource for resource in function.resources() if resource.is_bar and resource.size_bytes]
         with function.open_config() as config:
-            decodes = config.read(4, 2) & 2
+            decodes = read(config, 4, 2) & 2
         memory = [bar for bar in bars if bar.flags & 0x200]
         if memory and decodes:
             with pytest.raises(BackendLockdownError):

@@ -78,42 +78,35 @@ class SysfsConfigSpace:
             os.close(self._descriptor)
             self._descriptor = -1
 
-    @property
-    def size(self) -> int:
-        """How many bytes can be read: 64 without privilege, 256 without extended space, 4096."""
-        return self.visible_bytes
-
-    def read(self, offset: int, width: int, /) -> int:
-        """Read 1, 2 or 4 bytes, little-endian, at an offset aligned to them, as one access.
+    def read(self, offset: int, size: int, /) -> bytes:
+        """Read 1, 2 or 4 bytes at an offset aligned to them, as one access.
 
         Raises:
             BackendPermissionError: the register is there, but beyond the 64 bytes that this process sees.
             BackendUnavailableError: the function has no configuration space there.
             BackendGoneError: the function was removed.
-            ValueError: the width or the alignment is wrong.
+            ValueError: the size or the alignment is wrong.
         """
-        _check_access(offset, width)
-        data = self._pread(width, offset)
-        if len(data) != width:
+        _check_access(offset, size)
+        data = self._pread(size, offset)
+        if len(data) != size:
             raise self._beyond(offset)
-        return int.from_bytes(data, "little")
+        return data
 
-    def write(self, offset: int, width: int, value: int, /) -> None:
-        """Write 1, 2 or 4 bytes, little-endian, at an offset aligned to them, as one access.
+    def write(self, offset: int, data: bytes, /) -> None:
+        """Write 1, 2 or 4 bytes at an offset aligned to them, as one access.
 
         Raises:
             BackendLockdownError: the kernel is locked down.
             BackendPermissionError: it was not opened for writing, or a privilege is missing.
             BackendUnavailableError: the function has no configuration space there.
             BackendGoneError: the function was removed.
-            ValueError: the width or the alignment is wrong, or the value does not fit.
+            ValueError: the size or the alignment is wrong.
         """
-        _check_access(offset, width)
-        if value < 0 or value >> 8 * width:
-            raise ValueError(f"{value:#x} does not fit in {width} bytes")
+        _check_access(offset, len(data))
         with lockdown_aware(str(self.path), self._root, _WRITE_MEANINGS):
-            written = os.pwrite(self._descriptor, value.to_bytes(width, "little"), offset)
-        if written != width:
+            written = os.pwrite(self._descriptor, data, offset)
+        if written != len(data):
             raise self._beyond(offset)
 
     def dump(self) -> bytes:
@@ -166,6 +159,6 @@ _LOCK_MEANINGS: Final[Meanings] = {
 }
 
 
-def _check_access(offset: int, width: int) -> None:
-    if width not in _WIDTHS or offset < 0 or offset % width:
-        raise ValueError(f"{width} bytes at {offset:#x} is no aligned access of 1, 2 or 4 bytes")
+def _check_access(offset: int, size: int) -> None:
+    if size not in _WIDTHS or offset < 0 or offset % size:
+        raise ValueError(f"{size} bytes at {offset:#x} is no aligned access of 1, 2 or 4 bytes")

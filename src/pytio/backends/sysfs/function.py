@@ -154,7 +154,7 @@ class SysfsFunction:
 
     def _check_decoding(self, enable: int) -> None:
         with self.open_config() as config:
-            command = config.read(_COMMAND, 2)
+            command = int.from_bytes(config.read(_COMMAND, 2), "little")
         if not command & enable:
             reason = f"Command is {command:#06x}: the function does not decode its addresses"
             raise BackendRefusedError(str(self.directory), reason, "enable it first, or bind a driver that does")
