@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from pytio.backends.bindings import Binding
 from pytio.crypto import Certificate, Provider
 from pytio.mock import Endpoint
-from pytio.mock.example import EXAMPLE_CAPABILITIES, example_config, example_endpoint
+from pytio.mock.example import EXAMPLE_KEYS, example_config, example_endpoint
 from pytio.spdm.algorithms import AeadSuite, BaseAsymAlgo, BaseHashAlgo, DheGroup, MeasurementHashAlgo
-from pytio.spdm.capabilities import ResponderCapabilities
-from pytio.spdm.configuration import AlgorithmSet, Limits, MutualAuthentication, Trust
+from pytio.spdm.capabilities import ResponderCapabilities as P
+from pytio.spdm.codes import MeasurementValueType
+from pytio.spdm.configuration import AlgorithmSet, Limits, Measurement, MutualAuthentication, Trust
 from pytio.transports import PlatformCommand
 from tests.peers.asking import NOW
 from tests.peers.combinations import Combination
@@ -21,16 +22,43 @@ from tests.peers.recording import Said
 __all__ = ("NotedEndpoint", "endpoint_of")
 
 
+CAPABILITIES: Final = (
+    P.CERT_CAP
+    | P.CHAL_CAP
+    | P.MEAS_CAP_SIG
+    | P.MEAS_FRESH_CAP
+    | P.ENCRYPT_CAP
+    | P.MAC_CAP
+    | P.MUT_AUTH_CAP
+    | P.KEY_EX_CAP
+    | P.PSK_CAP_WITH_CONTEXT
+    | P.ENCAP_CAP
+    | P.HBEAT_CAP
+    | P.KEY_UPD_CAP
+    | P.HANDSHAKE_IN_THE_CLEAR_CAP
+    | P.CHUNK_CAP
+    | P.EP_INFO_CAP_SIG
+    | P.MEL_CAP
+    | P.LARGE_RESP_CAP
+)
+"""What we can unless a combination says otherwise: fixed here, so that recorded sessions stay true."""
+MEASUREMENTS: Final = (
+    Measurement(1, MeasurementValueType.IMMUTABLE_ROM, b"boot ROM", is_in_tcb=True),
+    Measurement(2, MeasurementValueType.MUTABLE_FIRMWARE, b"firmware", is_in_tcb=True),
+    Measurement(0x10, MeasurementValueType.SECURE_VERSION_NUMBER, (7).to_bytes(8, "little"), is_raw_only=True),
+    Measurement(0xFD, MeasurementValueType.FREEFORM_MANIFEST, bytes(range(64)), is_raw_only=True),
+    Measurement.device_mode(),
+)
+
+
 def endpoint_of(one: Combination, provider: Provider, root: bytes | None) -> Endpoint:
     """Return the device of a combination; it trusts requesters under ``root``, or whoever comes."""
-    capabilities = EXAMPLE_CAPABILITIES
+    capabilities = CAPABILITIES
     for name in one.added.split():
         capabilities |= _flag(name)
     for name in one.removed.split():
         capabilities &= ~_flag(name)
     settings: dict[str, Any] = {}
-    if one.transfer_size is not None:
-        settings["limits"] = Limits(data_transfer_size=one.transfer_size)
     if one.mutual:
         settings["mutual_authentication"] = MutualAuthentication[one.mutual]
         settings["has_basic_mutual_authentication"] = True
@@ -49,14 +77,19 @@ def endpoint_of(one: Combination, provider: Provider, root: bytes | None) -> End
             req_pqc_asym=(),
             kem=(),
         ),
+        limits=Limits(data_transfer_size=one.transfer_size or 0x1200, max_spdm_msg_size=0x28000, ct_exponent=20),
+        measurements=MEASUREMENTS,
+        pre_shared_keys=EXAMPLE_KEYS,
+        heartbeat_period_s=240,
+        checks_installed_keys=False,
         trust=Trust(roots=None if root is None else (Certificate(root),), at=NOW),
         **settings,
     )
     return example_endpoint(config, binding=one.binding, provider=provider)
 
 
-def _flag(name: str) -> ResponderCapabilities:
-    known = ResponderCapabilities.__members__
+def _flag(name: str) -> P:
+    known = P.__members__
     return known[name] if name in known else known[name + "_CAP"]
 
 

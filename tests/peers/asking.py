@@ -17,7 +17,7 @@ from pytio.hosts import Driver
 from pytio.mock.example import EXAMPLE_KEYS
 from pytio.spdm import Requester, RequesterConfig
 from pytio.spdm.algorithms import AeadSuite, BaseAsymAlgo, BaseHashAlgo, DheGroup, MeasurementHashAlgo
-from pytio.spdm.capabilities import RequesterCapabilities
+from pytio.spdm.capabilities import RequesterCapabilities as R
 from pytio.spdm.configuration import AlgorithmSet, KeyPair, Limits, Slot, Trust
 from tests.peers.combinations import Combination
 from tests.peers.identities import identity
@@ -28,19 +28,30 @@ __all__ = ("NOW", "Replayed", "Noted", "converse", "requester_of")
 NOW: Final = datetime(2026, 11, 25, tzinfo=UTC)
 
 
+CAPABILITIES: Final = (
+    R.ENCRYPT_CAP
+    | R.MAC_CAP
+    | R.KEY_EX_CAP
+    | R.HBEAT_CAP
+    | R.KEY_UPD_CAP
+    | R.CHUNK_CAP
+    | R.LARGE_RESP_CAP
+    | R.ENCAP_CAP
+)
+"""What we can unless a combination says otherwise: fixed here, so that recorded sessions stay true."""
+
+
 def requester_of(one: Combination, provider: Provider, root: bytes | None) -> Requester:
     """Return the requester of a combination; it trusts ``root``, or whoever it meets."""
-    capabilities = RequesterConfig().capabilities
+    capabilities = CAPABILITIES
     for name in one.added.split():
         capabilities |= _flag(name)
     for name in one.removed.split():
         capabilities &= ~_flag(name)
     settings: dict[str, Any] = {}
-    if RequesterCapabilities.MUT_AUTH_CAP in capabilities:
+    if R.MUT_AUTH_CAP in capabilities:
         ours = identity(one.req_asym, ChainRole.REQUESTER)
         settings |= {"key_pairs": (KeyPair(ours.key),), "slots": {0: Slot(ours.certificates)}}
-    if one.transfer_size is not None:
-        settings["limits"] = Limits(data_transfer_size=one.transfer_size)
     config = RequesterConfig(
         versions=(one.version,),
         capabilities=capabilities,
@@ -56,6 +67,7 @@ def requester_of(one: Combination, provider: Provider, root: bytes | None) -> Re
             kem=(),
         ),
         pre_shared_keys=EXAMPLE_KEYS,
+        limits=Limits(data_transfer_size=one.transfer_size or 0x1200, max_spdm_msg_size=0x28000, ct_exponent=20),
         trust=Trust(roots=None if root is None else (Certificate(root),), at=NOW),
         **settings,
     )
@@ -64,8 +76,8 @@ def requester_of(one: Combination, provider: Provider, root: bytes | None) -> Re
     return Requester(config, provider=provider, **options)
 
 
-def _flag(name: str) -> RequesterCapabilities:
-    known = RequesterCapabilities.__members__
+def _flag(name: str) -> R:
+    known = R.__members__
     return known[name] if name in known else known[name + "_CAP"]
 
 

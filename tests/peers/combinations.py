@@ -160,7 +160,21 @@ def _asking_more() -> tuple[Combination, ...]:
         )
         for transport, version in (("mctp", "1.3"), ("pci-doe", "1.4"))
     ]
-    return (*mutual, *chunks, *told)
+    provisioned = [
+        Combination(
+            f"ask-{transport}-{version}-provision",
+            transport,
+            version,
+            f"digests csr certificate {more}session set-certificate end-session",
+            added=added,
+        )
+        for transport, version, more, added in (
+            ("mctp", "1.2", "", ""),
+            ("pci-doe", "1.3", "key-pair ", ""),
+            ("tcp", "1.4", "key-pair ", ""),
+        )
+    ]
+    return (*mutual, *chunks, *told, *provisioned)
 
 
 def _answering() -> tuple[Combination, ...]:
@@ -271,7 +285,27 @@ def _answering_more() -> tuple[Combination, ...]:
         )
         for transport, version in (("mctp", "1.3"), ("pci-doe", "1.4"))
     ]
-    return (*mutual, *chunks, *asked)
+    provisioned = [
+        Combination(
+            f"answer-{transport}-{version}-provision",
+            transport,
+            version,
+            f"--exe_conn DIGEST,CERT,{steps} --exe_session KEY_EX,{steps}",
+            added=f"CSR SET_CERT {added}",
+            sessions=1,
+        )
+        for transport, version, steps, added in (
+            ("mctp", "1.2", "GET_CSR,SET_CERT", ""),
+            ("pci-doe", "1.3", "GET_CSR,SET_CERT,GET_KEY_PAIR_INFO", "GET_KEY_PAIR_INFO"),
+            (
+                "tcp",
+                "1.4",
+                "GET_CSR,SET_CERT,GET_KEY_PAIR_INFO",
+                "GET_KEY_PAIR_INFO MULTI_KEY_CAP_NEG",
+            ),
+        )
+    ]
+    return (*mutual, *chunks, *asked, *provisioned)
 
 
 ASKING: Final = _asking()

@@ -57,6 +57,10 @@ def folder_for(where: Path, *, ours: str | None = None, ours_asking: str | None 
             shutil.copytree(source / name, folder / name)
         else:
             (folder / name).symlink_to(source / name)
+    if ours is not None:  # what their requester installs
+        chain = b"".join(identity(ours).certificates)
+        for name in ("", "1", "4"):
+            (folder / FOLDERS[ours] / f"bundle_responder.certchain{name}.der").write_bytes(chain)
     for algorithm, role in ((ours, ChainRole.RESPONDER), (ours_asking, ChainRole.REQUESTER)):
         if algorithm is not None:
             (folder / FOLDERS[algorithm] / "ca.cert.der").write_bytes(identity(algorithm, role).root)

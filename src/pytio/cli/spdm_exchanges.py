@@ -17,12 +17,13 @@ from pytio.hosts import Driver
 from pytio.idekm.codes import AES_KEY_BYTES
 from pytio.ids import Direction, InterfaceId, KeySlot, SubStream
 from pytio.mock.example import EXAMPLE_FUNCTION, EXAMPLE_PSK_HINT
-from pytio.spdm.codes import KeyUpdateOperation, MeasurementSummaryHashType
-from pytio.spdm.events import SessionEstablished
+from pytio.spdm.codes import CertificateModel, KeyUpdateOperation, MeasurementSummaryHashType
+from pytio.spdm.events import CertificateRead, SessionEstablished
 from pytio.spdm.requests import (
     AnswerEncapsulated,
     Authenticate,
     Connect,
+    InstallCertificate,
     Intent,
     KeepAlive,
     LeaveSession,
@@ -115,6 +116,28 @@ def _end_session(conversation: Conversation) -> Iterator[Any]:
     conversation.tdi.reset()
 
 
+def _key_of(conversation: Conversation) -> dict[str, Any]:
+    """Return what names the first key pair, where the responder uses several."""
+    several = conversation.driver.requester.negotiated.is_responder_multi_key
+    return {"key_pair_id": 1, "model": CertificateModel.DEVICE_CERT} if several else {}
+
+
+def _csr(conversation: Conversation) -> Iterator[Any]:
+    yield from conversation.ask(RequestCertificate(**_key_of(conversation)))
+
+
+def _install(conversation: Conversation) -> Iterator[Any]:
+    """Install the chain that the slot has already: nothing changes, but everything is tried."""
+    chains = [event.chain for event in _read(conversation)]
+    yield from conversation.ask(
+        InstallCertificate(conversation.slot, chains[-1], **_key_of(conversation)), is_in_session=True
+    )
+
+
+def _read(conversation: Conversation) -> Iterator[CertificateRead]:
+    return (event for event in _read_certificate(conversation) if isinstance(event, CertificateRead))
+
+
 def _ide_km(conversation: Conversation) -> Iterator[Any]:
     """Ask for the port's registers, give it a key for each slot of key set 0, and switch them on: receive first."""
     yield from conversation.ask_ide(idekm.Query(port_index=_PORT))
@@ -146,7 +169,8 @@ EXCHANGES: Final[Mapping[str, Exchange]] = {
     "measurements": _signed(lambda one: Measure(slot=one.slot), is_in_session=True),
     "measurement-log": _simple(lambda _: ReadMeasurementLog(), is_in_session=True),
     "endpoint-info": _signed(lambda one: ReadEndpointInfo(slot=one.slot), is_in_session=True),
-    "csr": _simple(lambda _: RequestCertificate()),
+    "csr": _csr,
+    "set-certificate": _install,
     "key-pair": _simple(lambda _: ReadKeyPair(), is_in_session=True),
     "session": _signed(lambda one: StartSession(slot=one.slot, summary=MeasurementSummaryHashType.ALL)),
     "psk-session": _simple(lambda _: StartPskSession(hint=EXAMPLE_PSK_HINT)),

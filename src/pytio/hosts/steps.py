@@ -15,6 +15,7 @@ from pytio.backends.bindings import Binding
 from pytio.errors import RemoteProtocolError
 from pytio.spdm.codes import RegistryId
 from pytio.spdm.events import Event, VendorResponseReceived
+from pytio.spdm.negotiated import Negotiated
 from pytio.spdm.requests import VendorRequest
 
 __all__ = (
@@ -73,6 +74,10 @@ class Requester(Protocol):
     @property
     def is_idle(self) -> bool:
         """Whether nothing is unanswered."""
+
+    @property
+    def negotiated(self) -> Negotiated:
+        """What the connection agreed on."""
 
     def send(self, request: Any, *, session: int | None = None, now: float) -> None:
         """Ask for something."""

@@ -21,6 +21,8 @@ from pytio.spdm.algorithms import BaseAsymAlgo, PqcAsymAlgo
 from pytio.spdm.capabilities import ResponderCapabilities
 from pytio.spdm.codes import MeasurementValueType
 from pytio.spdm.configuration import KeyPair, Measurement, Slot
+from pytio.spdm.messages.measurement_log import DmtfMeasurementExtensionLog, MeasurementExtensionLogEntry
+from pytio.spdm.messages.measurements import DmtfMeasurement
 
 __all__ = (
     "EXAMPLE_CAPABILITIES",
@@ -28,6 +30,7 @@ __all__ = (
     "EXAMPLE_HEARTBEAT_S",
     "EXAMPLE_KEYS",
     "EXAMPLE_MEASUREMENTS",
+    "EXAMPLE_MEASUREMENT_LOG",
     "EXAMPLE_PSK",
     "EXAMPLE_PSK_HINT",
     "example_config",
@@ -49,8 +52,25 @@ EXAMPLE_CAPABILITIES: Final = (
     | ResponderCapabilities.MUT_AUTH_CAP
     | ResponderCapabilities.MEL_CAP
     | ResponderCapabilities.EP_INFO_CAP_SIG
+    | ResponderCapabilities.CSR_CAP
+    | ResponderCapabilities.SET_CERT_CAP
+    | ResponderCapabilities.GET_KEY_PAIR_INFO_CAP
+    | ResponderCapabilities.SET_KEY_PAIR_INFO_CAP
 )
 """What the example can: all that its configuration has data for."""
+EXAMPLE_MEASUREMENT_LOG: Final = DmtfMeasurementExtensionLog(
+    mel_entries=tuple(
+        MeasurementExtensionLogEntry(
+            mel_index=number,
+            measurement_index=2,
+            measurement=DmtfMeasurement(
+                value_type=MeasurementValueType.INFORMATIONAL, is_raw_bit_stream=True, value=text
+            ),
+        )
+        for number, text in enumerate((b"loader", b"firmware"), start=1)
+    )
+)
+"""What the example's measurement 2 is made of."""
 EXAMPLE_HEARTBEAT_S: Final = 240
 """The heartbeat period of the example's sessions."""
 EXAMPLE_MEASUREMENTS: Final = (
@@ -88,6 +108,7 @@ def example_config(
             for number, (slot, identity) in enumerate(identities.items(), start=1)
         },
         "measurements": EXAMPLE_MEASUREMENTS,
+        "measurement_log": EXAMPLE_MEASUREMENT_LOG,
         "pre_shared_keys": EXAMPLE_KEYS,
         "capabilities": EXAMPLE_CAPABILITIES,
         "heartbeat_period_s": EXAMPLE_HEARTBEAT_S,
