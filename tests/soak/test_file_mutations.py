@@ -100,7 +100,8 @@ def damage_tcp(seed: int, folder: Path) -> None:
             case 0:
                 del packets[place : place + dice.randint(1, 3)]
             case 1:
-                packets.insert(dice.randrange(len(packets)), packets[place])
+                # only ever later: what comes before its time acknowledges what nobody has sent yet
+                packets.insert(dice.randint(place + 1, len(packets)), packets[place])
             case 2:
                 packets.insert(min(place + dice.randint(1, 3), len(packets)), packets.pop(place))
             case 3:
