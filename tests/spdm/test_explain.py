@@ -100,7 +100,8 @@ def test_an_hmac_over_the_transcript_itself_is_named(monkeypatch: pytest.MonkeyP
     def mistaken(schedule: KeySchedule, key: Any, what: str, pieces: Pieces) -> HmacCheck:
         seen.append(key)
         right = made_hmac(schedule, key, what, pieces)
-        return attrs.evolve(right, value=hmac(schedule.hash_algorithm, key, joined(pieces)))
+        value = hmac(schedule.hash_algorithm, key, joined(pieces))
+        return attrs.evolve(right, proof=attrs.evolve(right.proof, value=value))
 
     monkeypatch.setattr(handshake, "made_hmac", mistaken)
     with pytest.raises(CheckFailedError) as caught:
