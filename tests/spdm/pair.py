@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from pytio.crypto import Certificate, ChainRole, Secret
+from pytio.crypto import Certificate, ChainRole, Secret, SignatureAlgorithm
 from pytio.crypto.issuing import IssuedChain, issue_chain
 from pytio.spdm import algorithms
 from pytio.spdm.algorithms import BaseAsymAlgo, PqcAsymAlgo
@@ -41,12 +41,16 @@ MEASUREMENTS = (
 )
 
 
-@cache
 def identity(
     selected: BaseAsymAlgo | PqcAsymAlgo, role: ChainRole = ChainRole.RESPONDER, number: int = 0
 ) -> IssuedChain:
-    """Return a chain and a key, the same each time."""
-    algorithm = algorithms.signature_algorithm(selected)
+    """Return one of several chains and keys, the same each time."""
+    return _identity(algorithms.signature_algorithm(selected), role, number)
+
+
+@cache
+def _identity(algorithm: SignatureAlgorithm, role: ChainRole, number: int) -> IssuedChain:
+    """Issue it; bits of two kinds of algorithms would be equal keys of a cache."""
     return issue_chain(algorithm, role=role)
 
 

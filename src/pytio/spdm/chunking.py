@@ -89,6 +89,8 @@ class Gathering:
     """Bytes of the largest message that is taken."""
     room: int | None = None
     """Bytes of the largest chunk message that is taken."""
+    least: int = MIN_DATA_TRANSFER_BYTES + 1
+    """Bytes of the smallest message that comes in chunks."""
     total: int = 0
     """Bytes of the whole message, once the first chunk has come."""
     next_seq_no: int = 0
@@ -117,7 +119,7 @@ class Gathering:
         return bytes(self.data) if chunk.last_chunk else None
 
     def _check_first(self, chunk: ChunkSend | ChunkResponse, total: int) -> None:
-        if chunk.last_chunk or total <= MIN_DATA_TRANSFER_BYTES:
+        if chunk.last_chunk or total < self.least:
             raise ChunkError(f"a large message of {total} bytes in one chunk")
         if total > self.most:
             raise ChunkError(f"a large message of {total} bytes, at most {self.most} are taken")

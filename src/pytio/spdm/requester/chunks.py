@@ -71,6 +71,7 @@ def begin_get(requester: Requester, exchange: Exchange, error: Error, raw: bytes
     exchange.cut = None
     exchange.gathering = Gathering(handle, max(limits.max_spdm_msg_size, limits.data_transfer_size))
     exchange.gathering.room = limits.data_transfer_size
+    exchange.gathering.least = 0  # what fits into a message need not fit into CHUNK_SEND_ACK
     _ask(requester, exchange, now)
     return []
 
