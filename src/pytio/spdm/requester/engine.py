@@ -215,6 +215,19 @@ class Requester(Endpoint):
         self._queue(session.seal(Side.REQUEST, raw, self._provider), is_secured=True)
         session.touch(now, 1)
 
+    def abandon(self) -> None:
+        """Give up waiting: no answer came in time.
+
+        In a session the records are out of step then, so the session ends; the connection is as it was. An answer that
+        comes after all is met with RemoteProtocolError.
+        """
+        exchange = self._exchange
+        self._exchange = self._waiting = None
+        self._outbox.clear()
+        concerned = (exchange.session or refusals.handshake_of(self, exchange)) if exchange is not None else None
+        if concerned is not None:
+            self._end_session(concerned)
+
     def finish(self, session: int, *, now: float) -> list[Event]:
         """Send FINISH or PSK_FINISH of a session that was left handshaking; return what was signed and MACed for it.
 
