@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from pytio.cli import ExitCode, main
+from pytio.ids import Bdf
+from pytio.pci import format_dump
 from tests.fakes.fixtures import platform as platform
-from tests.fakes.platform import DEVICE, FAR_DEVICE, Platform
+from tests.fakes.platform import DEVICE, FAR_DEVICE, ROOT_PORT, Platform
 
 
 def test_connect_status_and_disconnect(platform: Platform, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -76,3 +78,41 @@ def test_no_address_is_usage(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(["tsm", "connect", "nowhere"])
     capsys.readouterr()
+
+
+class TestDoctor:
+    def test_a_live_host(self, platform: Platform, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        main(["tsm", "connect", DEVICE, "--root", str(tmp_path)])
+        capsys.readouterr()
+        assert main(["doctor", DEVICE, "--root", str(tmp_path)]) == ExitCode.DONE
+        assert "nothing stands in the way" in capsys.readouterr().err
+        platform.disconnect_device()
+        assert main(["doctor", DEVICE, "--root", str(tmp_path), "--json"]) == ExitCode.REFUSED
+        assert json.loads(capsys.readouterr().out)["cause"] == "not-connected"
+
+    def test_a_dump_and_a_log(self, platform: Platform, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        root_port = platform.port.function.space
+        root_port.poke(0x18, 4, 0x00E1_E100)
+        platform.connect_device("tsm0")
+        dump, log = tmp_path.parent / "lspci.txt", tmp_path.parent / "dmesg.txt"
+        dump.write_text(
+            format_dump(Bdf.parse(ROOT_PORT), bytes(root_port))
+            + format_dump(Bdf.parse(DEVICE), bytes(platform.device.function.space))
+        )
+        assert main(["doctor", "--dump", str(dump)]) == ExitCode.DONE
+        log.write_text("ccp 0000:22:00.5: SEV-TIO status: EN=0 INIT_DONE=0\n")
+        assert main(["doctor", "--dump", str(dump), "--dmesg", str(log)]) == ExitCode.REFUSED
+        assert "SEV-TIO status EN: 0, expected 1" in capsys.readouterr().out
+
+    def test_no_such_device(self, platform: Platform, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["doctor", "0000:99:00.0", "--root", str(tmp_path)]) == ExitCode.UNAVAILABLE
+        capsys.readouterr()
+
+
+def test_spdm_through_a_mailbox(platform: Platform, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert platform.device.endpoint is not None
+    root = tmp_path.parent / "root.der"
+    root.write_bytes(platform.device.endpoint.spdm.config.slots[0].certificates[0])
+    uri = f"doe:{DEVICE}?root={tmp_path}"
+    assert main(["spdm", uri, "--root", str(root)]) == ExitCode.DONE
+    assert "ECDSA" in capsys.readouterr().out

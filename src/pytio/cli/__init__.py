@@ -38,6 +38,7 @@ COMMANDS: Final = {
     "spdm": "run an SPDM requester, print what was negotiated, verified, measured",
     "pci": "show and compare configuration space, from sysfs or a dump",
     "doe": "talk to a device's DOE mailboxes",
+    "doctor": "say what stands between this host, or a dump, and TEE-IO",
     "tsm": "connect devices to the kernel's TSM",
 }
 """Sub-commands and what each does; the module of the same name has ``add_arguments`` and ``run``."""
