@@ -18,6 +18,7 @@ from pytio.capture.frames import Carrier, Frame, Framing, LinkType
 from pytio.capture.packets import PACKET_LINK_TYPES
 from pytio.capture.records import Direction, Layer, Record
 from pytio.capture.secrets import SecretStore
+from pytio.capture.tlps import TlpReader
 from pytio.doe.codes import BYTES_PER_DW
 from pytio.errors import DecodeError, SpdmDecodeError
 from pytio.spdm.secured import (
@@ -114,6 +115,7 @@ class Dissector:
         self._signed = signed
         self._verify = verify
         self._flows: dict[Hashable, _Flow] = {}
+        self._tlps = TlpReader(secrets)
         self._packets: dict[Hashable, list[MctpPacket]] = {}
         self._opened: Opened | None = None
 
@@ -206,6 +208,11 @@ class Dissector:
             draft.fail(error, base)
             return
         draft.add(Layer("doe", payload, message, {}, message.NAME))
+
+    # PCIe
+
+    def _tlp(self, draft: Draft) -> None:
+        self._tlps.read(draft)
 
     # MCTP
 
@@ -377,6 +384,7 @@ class Dissector:
     _READERS: ClassVar[dict[int, Callable[[Dissector, Draft], None]]] = {
         LinkType.PCI_DOE: _doe,
         LinkType.MCTP: _mctp,
+        LinkType.USER2: _tlp,
     }
 
 

@@ -6,6 +6,7 @@
     SPDM_DHE  <RandomData of KEY_EXCHANGE>      <secret>
     SPDM_PSK  <RequesterContext of PSK_EXCHANGE>  <secret>
     SPDM_PSK  *                                   <secret>
+    IDE       0000:e1:00.0/bc/K0/PR/up            <key>
 
 A line is a kind, a key and a secret, separated by blanks; key and secret are hex digits. The key is what the session's
 request says in clear, as both peers and every listener know it, so that no order is needed; ``*`` is for a secret whose
@@ -24,13 +25,16 @@ import attrs
 from pytio.crypto import KeyMaterial, Secret
 from pytio.errors import CaptureError
 
-__all__ = ("ANY_SESSION", "KINDS", "SECRETS_TYPE", "KeyLog", "KeyLogEntry", "session_key")
+__all__ = ("ANY_SESSION", "IDE_KIND", "KINDS", "SECRETS_TYPE", "KeyLog", "KeyLogEntry", "ide_key_of", "session_key")
 
 SECRETS_TYPE: Final = int.from_bytes(b"PTIO", "big")
 """The type of a Decryption Secrets Block that holds a key log: 0x5054494F."""
 
 ANY_SESSION: Final = "*"
 """The key of a secret whose session is not known."""
+
+IDE_KIND: Final = "IDE"
+"""The kind of a key of an IDE stream; `ide_key_of` makes its key."""
 
 KINDS: Final = {
     "SPDM_DHE": "shared secret of a Diffie-Hellman KEY_EXCHANGE",
@@ -42,7 +46,7 @@ KINDS: Final = {
     "SPDM_MASTER": "master secret",
     "SPDM_REQUEST_DATA": "request direction's data secret, before any key update",
     "SPDM_RESPONSE_DATA": "response direction's data secret, before any key update",
-    "IDE": "key of an IDE stream; reserved",
+    "IDE": "key of one sub-stream of an IDE stream, in one direction, in the byte order of AES",
     "VMPCK": "guest message key; reserved",
 }
 """Kinds of secrets, and what they are. Other kinds are kept and left alone, unless they begin with ``SPDM_``."""
@@ -70,6 +74,19 @@ class KeyLogEntry:
 def session_key(said: bytes) -> str:
     """Return the key of a session: RandomData of its KEY_EXCHANGE, or RequesterContext of its PSK_EXCHANGE."""
     return said.hex() or ANY_SESSION
+
+
+def ide_key_of(place: str, stream_id: int, key_set: int, sub_stream: str, way: str) -> str:
+    """Return the key of an IDE key: ``0000:e1:00.0/bc/K0/PR/up``.
+
+    Args:
+        place: the address of the function at the lower end of the link.
+        stream_id: the stream.
+        key_set: 0 or 1.
+        sub_stream: ``PR``, ``NPR`` or ``CPL``.
+        way: ``up`` for what the device sends, ``down`` for what it receives.
+    """
+    return f"{place}/{stream_id:02x}/K{key_set}/{sub_stream}/{way}"
 
 
 class KeyLog:

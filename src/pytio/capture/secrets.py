@@ -13,7 +13,7 @@ from typing import Final
 
 import attrs
 
-from pytio.capture.keylog import ANY_SESSION, KeyLog
+from pytio.capture.keylog import ANY_SESSION, IDE_KIND, KeyLog
 from pytio.crypto import KeyMaterial, Secret
 
 __all__ = ("LoggedSecrets", "SecretKind", "SecretStore")
@@ -44,6 +44,7 @@ class LoggedSecrets:
     response_data: Secret | None = None
 
 
+_IDE_KEY_BYTES: Final = 32
 _FIRST: Final = {kind.logged_as: kind for kind in SecretKind}
 _DERIVED: Final = {f"SPDM_{field.name.upper()}": field.name for field in attrs.fields(LoggedSecrets)}
 
@@ -67,6 +68,7 @@ class SecretStore:
         self._used: dict[SecretKind, list[Secret]] = {kind: [] for kind in SecretKind}
         self._of_session: dict[tuple[SecretKind, str], list[Secret]] = {}
         self._derived: dict[str, LoggedSecrets] = {}
+        self._ide: dict[str, list[Secret]] = {}
         self._key_log = KeyLog()
         self.proven = KeyLog()
         """What sessions have proven so far, each secret with its session."""
@@ -76,13 +78,15 @@ class SecretStore:
         return any(self._secrets.values()) or any(self._used.values()) or len(self._key_log) > 0
 
     def add(self, log: KeyLog) -> None:
-        """Take the SPDM secrets of a key log; sessions that start later may use them."""
+        """Take the secrets of a key log that are SPDM's or IDE's; sessions that start later may use them."""
         known = len(self._key_log)
         for entry in log:
             self._key_log.extend([entry])
             if len(self._key_log) == known:
                 continue  # said before
             known += 1
+            if entry.kind == IDE_KIND and len(entry.secret) == _IDE_KEY_BYTES:
+                self._ide.setdefault(entry.key, []).append(entry.secret)
             kind, derived = _FIRST.get(entry.kind), _DERIVED.get(entry.kind)
             if kind is not None and entry.key == ANY_SESSION:
                 self._secrets[kind].append(entry.secret)
@@ -99,6 +103,10 @@ class SecretStore:
         yield from self._of_session.get((kind, key), ())
         yield from self._secrets[kind]
         yield from self._used[kind]
+
+    def ide_keys(self, key: str) -> list[Secret]:
+        """Return what a key log has of a place in an IDE stream, in its order: a refresh uses a place again."""
+        return self._ide.get(key, [])
 
     def derived(self, key: str) -> LoggedSecrets | None:
         """Return what a key log says of the later secrets of a session."""

@@ -10,7 +10,7 @@ import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, overload
 
@@ -202,6 +202,11 @@ class Trace:
         What is not known, or not there, is a missing value. Texts are categorical. Messages are not decoded for it, so
         that what is wrong with their fields shows only in the records.
 
+        Of a capture that begins with a TLP, the rows are its TLPs, and the columns what travels in clear of each: time,
+        interface, type, ``stream_id``, ``sub_stream``, ``pr_sent_counter``, ``k``, ``m`` and ``t`` of an IDE TLP,
+        ``traffic_class``, ``length_dw``, ``requester_or_completer_id``, ``address`` of a memory or I/O request outside
+        of flit mode, and the size in bytes.
+
         Raises:
             ImportError: pandas is not installed; it comes with ``pytio[notebook]``.
             CaptureError: the file is no capture.
@@ -209,6 +214,13 @@ class Trace:
         """
         from pytio.capture.data_frame import data_frame  # noqa: PLC0415  most programs want records
 
+        with self.path.open("rb") as stream:
+            frames = read_frames(stream, link_type=self._link_type)
+            first = next(frames, None)
+            if first is not None and first.link_type == LinkType.USER2:
+                from pytio.capture.tlp_frame import tlp_frame  # noqa: PLC0415
+
+                return tlp_frame(chain((first,), frames))
         for follows in (False, True):
             reading = self._reading()
             with self.path.open("rb") as stream, suppress(_LateSecretsError):
