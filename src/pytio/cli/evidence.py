@@ -160,20 +160,12 @@ def _from_responder(arguments: argparse.Namespace) -> int:
     """Ask a responder for its chain and for all measurements; nothing is judged yet, its roots are trusted."""
     from pytio.hosts import Driver, open_transport  # noqa: PLC0415  a capture needs no engine
     from pytio.spdm import Requester  # noqa: PLC0415
-    from pytio.spdm.requests import Connect, Measure, ReadCertificate, ReadDigests  # noqa: PLC0415
 
-    slot = arguments.slot
     transport = open_transport(arguments.file)
     try:
         form = transport.binding.record_format
-        requester = Requester(record_format=form) if form is not None else Requester()
-        driver = Driver(requester, transport)
-        events = [
-            event
-            for intent in (Connect(), ReadDigests(), ReadCertificate(slot), Measure(slot=slot))
-            for event in driver.ask(intent)
-        ]
-        evidence = attrs.evolve(Evidence.from_requester(requester, events), sources={"all": arguments.file})
+        driver = Driver(Requester(record_format=form) if form is not None else Requester(), transport)
+        evidence = attrs.evolve(driver.evidence(arguments.slot), sources={"all": arguments.file})
     except (PeerError, ProtocolError, VerificationError) as error:
         print(f"pytio: {error}", file=sys.stderr)
         return ExitCode.REFUSED

@@ -10,6 +10,8 @@ import time
 from typing import Any, Self, TypeVar
 
 from pytio.backends.base import AsyncTransport
+from pytio.evidence import Evidence
+from pytio.hosts.evidence import collect
 from pytio.hosts.steps import Clock, Read, Requester, Sleep, Step, Steps, VendorEngine, Write, ask, ask_vendor
 from pytio.spdm.events import Event
 
@@ -84,6 +86,18 @@ class Driver:
             engine,
             protocol_id,
             request,
+            session=session,
+            clock=self._clock,
+            timeout_s=self.timeout_s,
+        )
+        return await perform(steps, self.transport)
+
+    async def evidence(self, slot: int = 0, *, session: int | None = None) -> Evidence:
+        """As `pytio.hosts.run.Driver.evidence`."""
+        steps = collect(
+            self.requester,
+            self.transport.binding,
+            slot=slot,
             session=session,
             clock=self._clock,
             timeout_s=self.timeout_s,

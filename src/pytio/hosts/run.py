@@ -9,6 +9,8 @@ import time
 from typing import Any, Self, TypeVar
 
 from pytio.backends.base import Transport
+from pytio.evidence import Evidence
+from pytio.hosts.evidence import collect
 from pytio.hosts.steps import Clock, Read, Requester, Sleep, Step, Steps, VendorEngine, Write, ask, ask_vendor
 from pytio.spdm.events import Event
 
@@ -96,6 +98,21 @@ class Driver:
             ),
             self.transport,
         )
+
+    def evidence(self, slot: int = 0, *, session: int | None = None) -> Evidence:
+        """Have all measurements signed with the key of a slot, and return them with its certificate chain.
+
+        Connects and reads the chain first, unless that was done. Raises as `ask`.
+        """
+        steps = collect(
+            self.requester,
+            self.transport.binding,
+            slot=slot,
+            session=session,
+            clock=self._clock,
+            timeout_s=self.timeout_s,
+        )
+        return perform(steps, self.transport)
 
     def close(self) -> None:
         """Close the transport."""
