@@ -268,10 +268,6 @@ cdef uint8_t take(Job* job, int64_t number, const uint8_t* tlp, const Shape* sha
     return 0
 
 
-cdef bint has_open_unit(Job* job) noexcept nogil:
-    return job.lanes[0].members or job.lanes[1].members or job.lanes[2].members
-
-
 cdef const uint8_t* prefix_of(Job* job, int64_t number) noexcept nogil:
     cdef const uint8_t* prefix = job.data + job.index[number]
     while prefix[0] != IDE_PREFIX:
@@ -302,37 +298,37 @@ cdef int64_t first_of_open_units(Job* job, int64_t limit) noexcept nogil:
     return limit
 
 
-cdef uint8_t count_one(Job* job, const uint8_t* prefix, uint8_t verdict) noexcept nogil:
+cdef inline uint8_t count_one(int64_t* counters, const uint8_t* prefix, uint8_t verdict) noexcept nogil:
     """Count one TLP; return what is wrong with the counters."""
     cdef const uint8_t* header
     cdef int lane = prefix[3] >> SUB_STREAM_SHIFT & SUB_STREAM_BITS
     if lane == 0:
-        job.counters[1] += 1
-        job.counters[2] += 1
+        counters[1] += 1
+        counters[2] += 1
     else:
-        job.counters[lane] -= prefix[1]
+        counters[lane] -= prefix[1]
     if verdict == IDE_SYNC:
         header = prefix + DW
         while header[0] & 0xE0 == 0x80:
             header += DW
-        job.counters[1] -= header[13]
-        job.counters[2] -= header[14]
-    if job.counters[1] < 0 or job.counters[2] < 0:
+        counters[1] -= header[13]
+        counters[2] -= header[14]
+    if counters[1] < 0 or counters[2] < 0:
         return COUNTER_UNDERFLOW
-    return COUNTER_OVERFLOW if job.counters[1] > COUNTER_LIMIT or job.counters[2] > COUNTER_LIMIT else 0
+    return COUNTER_OVERFLOW if counters[1] > COUNTER_LIMIT or counters[2] > COUNTER_LIMIT else 0
 
 
-cdef int64_t count_up_to(Job* job, int64_t number, int64_t limit) noexcept nogil:
-    """Count the TLPs from ``number`` on, up to ``limit``, or up to one with which a counter goes wrong."""
+cdef int64_t count_up_to(Job* job, int64_t limit) noexcept nogil:
+    """Count the TLPs up to ``limit``, or up to one with which a counter goes wrong; return where that ended."""
+    cdef int64_t number
     cdef uint8_t error
-    while number < limit:
+    for number in range(limit):
         if job.verdicts[number] != MISROUTED:
-            error = count_one(job, prefix_of(job, number), job.verdicts[number])
+            error = count_one(job.counters, prefix_of(job, number), job.verdicts[number])
             if error:
                 fail(job, number, error)
                 return number
-        number += 1
-    return number
+    return limit
 
 
 cdef int64_t whole(const uint8_t* data, const uint64_t* index, int64_t count, uint64_t size, const uint8_t* kinds,
@@ -389,9 +385,12 @@ cdef int64_t open_all(Job* job, int64_t count, uint8_t* out, uint64_t* out_index
     cdef const Shape* shape
     cdef const uint8_t* tlp
     cdef uint8_t* at = out
-    cdef int64_t i = 0, made = 0, counted = 0, number, limit
+    cdef int64_t i = 0, made = 0, limit
+    cdef int64_t counters[LANES]
+    cdef bint is_suspect = False
     cdef uint8_t error
     cdef int lane
+    memcpy(counters, job.counters, sizeof(counters))
     while i < count and job.failed == count:
         tlp = job.data + job.index[i]
         shape = &job.shapes[i]
@@ -407,31 +406,25 @@ cdef int64_t open_all(Job* job, int64_t count, uint8_t* out, uint64_t* out_index
             if error:
                 fail(job, i, error)
                 break
+            # Counted at once, although a unit's MAC may come later; if something goes wrong, it is counted again in order.
+            is_suspect |= count_one(job.counters, tlp + shape.local, job.verdicts[i]) != 0
             if job.verdicts[i] != IDE_SYNC:
                 made += 1
                 at += shape.local + shape.ends - DW + shape.header + shape.payload
         i += 1
-        if i % BLOCK == 0:
-            for lane in range(LANES):
-                flush(job, &job.lanes[lane])
-            if job.failed == count and not has_open_unit(job):
-                counted = count_up_to(job, counted, i)
     for lane in range(LANES):
         flush(job, &job.lanes[lane])
-    limit = count if job.failed == count else first_of_open_units(job, job.failed)
-    counted = count_up_to(job, counted, limit)
-    if job.failed < count:
-        if counted < limit:
-            limit = counted
-        number = made
+    out_index[made] = at - out
+    if is_suspect or job.failed < count:
+        memcpy(job.counters, counters, sizeof(counters))
+        limit = count if job.failed == count else first_of_open_units(job, job.failed)
+        limit = count_up_to(job, limit)
+        at = out + out_index[made]
         made = 0
         for i in range(limit):
             made += job.verdicts[i] != MISROUTED and job.verdicts[i] != IDE_SYNC
-        if made < number:
-            memset(out + out_index[made], 0, at - (out + out_index[made]))
-            at = out + out_index[made]
+        memset(out + out_index[made], 0, at - (out + out_index[made]))
         job.verdicts[job.failed] = job.error
-    out_index[made] = at - out
     return made
 
 
