@@ -77,3 +77,13 @@ def test_no_secret_is_shown(executed: dict[str, Any]) -> None:
     known = json.loads((data / "bring_up.secrets.json").read_text())
     told = json.dumps(executed[DECODE])
     assert [secret for secrets in known.values() for secret in secrets if secret[:16] in told] == []
+
+
+def test_the_stream_encrypts_and_notices(executed: dict[str, Any]) -> None:
+    notebook = executed["ide_stream"]
+    text = "".join(shown(notebook, "text"))
+    assert "20 bytes 0 delivered" in text
+    assert "32 bytes 4 delivered" in text
+    assert "error=<IdeError.MAC_MISMATCH: 1>" in text
+    assert "on the wire; True" in text
+    assert "decrypted: True True" in text

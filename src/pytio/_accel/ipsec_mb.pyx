@@ -46,14 +46,19 @@ cdef extern from *:
         volatile unsigned char *byte = memory;
         while (size--) *byte++ = 0;
     }
-    static int pytio_differ(const unsigned char *left, const unsigned char *right, size_t size) {
-        unsigned char differ = 0;
-        while (size--) differ |= *left++ ^ *right++;
-        return differ;
+    #include <stdint.h>
+    #include <string.h>
+    /* Whether two MACs of 12 bytes differ, in a time that does not depend on where. */
+    static inline int pytio_differ(const unsigned char *left, const unsigned char *right) {
+        uint64_t a, b;
+        uint32_t c, d;
+        memcpy(&a, left, sizeof a), memcpy(&b, right, sizeof b);
+        memcpy(&c, left + sizeof a, sizeof c), memcpy(&d, right + sizeof b, sizeof d);
+        return ((a ^ b) | (c ^ d)) != 0;
     }
     """
     void pytio_wipe(void* memory, size_t size) noexcept nogil
-    bint pytio_differ(const uint8_t* left, const uint8_t* right, size_t size) noexcept nogil
+    bint pytio_differ(const uint8_t* left, const uint8_t* right) noexcept nogil
 
 
 cdef enum:
@@ -91,7 +96,7 @@ cdef int open_units(void* key, Unit* units, int count) noexcept nogil:
         unit = &units[i]
         IMB_AES256_GCM_DEC(manager, <gcm_key_data*>key, &context, unit.target, unit.source, unit.text_bytes, unit.iv,
                            unit.aad, unit.aad_bytes, mac, MAC_BYTES)
-        if pytio_differ(mac, unit.mac, MAC_BYTES):
+        if pytio_differ(mac, unit.mac):
             return i
     return count
 

@@ -75,6 +75,8 @@ cdef inline bint shape_of(const uint8_t* tlp, uint64_t size, const uint8_t* kind
     cdef uint64_t at = 0
     cdef const uint8_t* header
     shape.local = shape.ends = 0
+    if size >= LONG_HEADER and tlp[0] == IDE_PREFIX and tlp[DW] & PREFIX_MASK != PREFIX:  # as nearly always
+        at = shape.ends = DW
     while at + DW <= size and tlp[at] & PREFIX_MASK == PREFIX:
         if tlp[at] & END_END:
             shape.ends += DW
