@@ -9,7 +9,15 @@ from pytio.backends.bindings import Binding
 from pytio.crypto import Certificate, Provider
 from pytio.mock import Endpoint
 from pytio.mock.example import EXAMPLE_KEYS, example_config, example_endpoint
-from pytio.spdm.algorithms import AeadSuite, BaseAsymAlgo, BaseHashAlgo, DheGroup, MeasurementHashAlgo
+from pytio.spdm.algorithms import (
+    AeadSuite,
+    BaseAsymAlgo,
+    BaseHashAlgo,
+    DheGroup,
+    KemAlgo,
+    MeasurementHashAlgo,
+    PqcAsymAlgo,
+)
 from pytio.spdm.capabilities import ResponderCapabilities as P
 from pytio.spdm.codes import MeasurementValueType
 from pytio.spdm.configuration import AlgorithmSet, Limits, Measurement, MutualAuthentication, Trust
@@ -63,19 +71,19 @@ def endpoint_of(one: Combination, provider: Provider, root: bytes | None) -> End
         settings["mutual_authentication"] = MutualAuthentication[one.mutual]
         settings["has_basic_mutual_authentication"] = True
     config = example_config(
-        identities={0: identity(one.asym), 1: identity(one.asym)},
+        identities={slot: identity(one.signature) for slot in ((0,) if one.is_post_quantum else (0, 1))},
         versions=(one.version,),
         capabilities=capabilities,
         algorithms=AlgorithmSet(
             hashes=(BaseHashAlgo[one.hash],),
             measurement_hashes=(MeasurementHashAlgo[one.hash],),
-            asym=(BaseAsymAlgo[one.asym],),
+            asym=() if one.pqc else (BaseAsymAlgo[one.asym],),
             req_asym=(BaseAsymAlgo[one.req_asym],),
-            dhe=(DheGroup[one.dhe],),
+            dhe=() if one.kem else (DheGroup[one.dhe],),
             aead=(AeadSuite[one.aead],),
-            pqc_asym=(),
+            pqc_asym=(PqcAsymAlgo[one.pqc],) if one.pqc else (),
             req_pqc_asym=(),
-            kem=(),
+            kem=(KemAlgo[one.kem],) if one.kem else (),
         ),
         limits=Limits(data_transfer_size=one.transfer_size or 0x1200, max_spdm_msg_size=0x28000, ct_exponent=20),
         measurements=MEASUREMENTS,

@@ -7,23 +7,33 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final
 
+import pytest
+
 from pytio.backends.base import Transport
 from pytio.backends.bindings import Binding
 from pytio.backends.socket import SocketTransport
 from pytio.cli.spdm_exchanges import EXCHANGES, Conversation
-from pytio.crypto import Certificate, ChainRole, Provider
+from pytio.crypto import Certificate, ChainRole, KemAlgorithm, Provider, SignatureAlgorithm
 from pytio.errors import BackendTimeoutError
 from pytio.hosts import Driver
 from pytio.mock.example import EXAMPLE_KEYS
 from pytio.spdm import Requester, RequesterConfig
-from pytio.spdm.algorithms import AeadSuite, BaseAsymAlgo, BaseHashAlgo, DheGroup, MeasurementHashAlgo
+from pytio.spdm.algorithms import (
+    AeadSuite,
+    BaseAsymAlgo,
+    BaseHashAlgo,
+    DheGroup,
+    KemAlgo,
+    MeasurementHashAlgo,
+    PqcAsymAlgo,
+)
 from pytio.spdm.capabilities import RequesterCapabilities as R
 from pytio.spdm.configuration import AlgorithmSet, KeyPair, Limits, Slot, Trust
 from tests.peers.combinations import Combination
 from tests.peers.identities import identity
 from tests.peers.recording import Said
 
-__all__ = ("NOW", "Replayed", "Noted", "converse", "requester_of")
+__all__ = ("NOW", "Replayed", "Noted", "converse", "requester_of", "skip_without")
 
 NOW: Final = datetime(2026, 11, 25, tzinfo=UTC)
 
@@ -39,6 +49,12 @@ CAPABILITIES: Final = (
     | R.ENCAP_CAP
 )
 """What we can unless a combination says otherwise: fixed here, so that recorded sessions stay true."""
+
+
+def skip_without(one: Combination) -> None:
+    """Skip a test, saying so, where the installed cryptography lacks what the combination needs."""
+    if one.pqc and not (SignatureAlgorithm[one.pqc].is_supported() and KemAlgorithm[one.kem].is_supported()):
+        pytest.skip(f"the installed cryptography lacks {one.pqc} or {one.kem}")
 
 
 def requester_of(one: Combination, provider: Provider, root: bytes | None) -> Requester:
@@ -58,13 +74,13 @@ def requester_of(one: Combination, provider: Provider, root: bytes | None) -> Re
         algorithms=AlgorithmSet(
             hashes=(BaseHashAlgo[one.hash],),
             measurement_hashes=(MeasurementHashAlgo[one.hash],),
-            asym=(BaseAsymAlgo[one.asym],),
+            asym=() if one.pqc else (BaseAsymAlgo[one.asym],),
             req_asym=(BaseAsymAlgo[one.req_asym],),
-            dhe=(DheGroup[one.dhe],),
+            dhe=() if one.kem else (DheGroup[one.dhe],),
             aead=(AeadSuite[one.aead],),
-            pqc_asym=(),
+            pqc_asym=(PqcAsymAlgo[one.pqc],) if one.pqc else (),
             req_pqc_asym=(),
-            kem=(),
+            kem=(KemAlgo[one.kem],) if one.kem else (),
         ),
         pre_shared_keys=EXAMPLE_KEYS,
         limits=Limits(data_transfer_size=one.transfer_size or 0x1200, max_spdm_msg_size=0x28000, ct_exponent=20),

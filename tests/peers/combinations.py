@@ -28,6 +28,10 @@ class Combination:
     req_asym: str = "ECDSA_P384"
     dhe: str = "SECP_384_R1"
     aead: str = "AES_256_GCM"
+    pqc: str = ""
+    """The responder's post-quantum signature, in place of ``asym``."""
+    kem: str = ""
+    """Key encapsulation, in place of ``dhe``."""
     options: str = ""
     """More options of the emulator."""
     added: str = ""
@@ -48,6 +52,16 @@ class Combination:
     """Whether TDISP brings an interface to RUN."""
 
     @property
+    def signature(self) -> str:
+        """The responder's signature algorithm."""
+        return self.pqc or self.asym
+
+    @property
+    def is_post_quantum(self) -> bool:
+        """Whether it needs emulators whose OpenSSL has these algorithms, which is 3.5 or newer."""
+        return bool(self.pqc)
+
+    @property
     def binding(self) -> Binding:
         return BINDINGS[self.transport]
 
@@ -60,6 +74,8 @@ class Combination:
         """The emulator's options for what is negotiated."""
         chosen = {"ver": self.version_text, "hash": self.hash, "meas_hash": self.hash, "asym": self.asym}
         chosen |= {"req_asym": self.req_asym, "dhe": self.dhe, "aead": self.aead}
+        if self.is_post_quantum:
+            chosen |= {"asym": "NONE", "pqc_asym": self.pqc, "dhe": "NONE", "kem": self.kem}
         words = [word for name, value in chosen.items() for word in (f"--{name}", value)]
         return words + self.options.split()
 
@@ -174,7 +190,22 @@ def _asking_more() -> tuple[Combination, ...]:
             ("tcp", "1.4", "key-pair ", ""),
         )
     ]
-    return (*mutual, *chunks, *told, *provisioned)
+    quantum = [
+        Combination(
+            f"ask-{transport}-1.4-{pqc.lower()}",
+            transport,
+            "1.4",
+            "digests certificate challenge session heartbeat key-update end-session",
+            pqc=pqc,
+            kem=kem,
+        )
+        for transport, pqc, kem in (
+            ("mctp", "ML_DSA_44", "ML_KEM_768"),
+            ("pci-doe", "ML_DSA_65", "ML_KEM_768"),
+            ("tcp", "ML_DSA_87", "ML_KEM_1024"),
+        )
+    ]
+    return (*mutual, *chunks, *told, *provisioned, *quantum)
 
 
 def _answering() -> tuple[Combination, ...]:
@@ -305,7 +336,24 @@ def _answering_more() -> tuple[Combination, ...]:
             ),
         )
     ]
-    return (*mutual, *chunks, *asked, *provisioned)
+    quantum = [
+        Combination(
+            f"answer-{transport}-1.4-{pqc.lower()}",
+            transport,
+            "1.4",
+            "--exe_conn CERT --exe_session KEY_EX,HEARTBEAT --slot_count 1",
+            pqc=pqc,
+            kem=kem,
+            sessions=1,
+            refused="LARGE_RESPONSE",  # in one message; it comes in chunks
+        )
+        for transport, pqc, kem in (
+            ("mctp", "ML_DSA_44", "ML_KEM_768"),
+            ("pci-doe", "ML_DSA_65", "ML_KEM_768"),
+            ("tcp", "ML_DSA_87", "ML_KEM_1024"),
+        )
+    ]
+    return (*mutual, *chunks, *asked, *provisioned, *quantum)
 
 
 ASKING: Final = _asking()

@@ -21,33 +21,39 @@ from tests.peers.identities import identity
 __all__ = ("FOLDERS", "TRANSPORTS", "folder_for", "installed", "responding")
 
 VARIABLE: Final = "PYTIO_SPDM_EMU"
+QUANTUM_VARIABLE: Final = "PYTIO_SPDM_EMU_PQC"
+"""For emulators that were built with OpenSSL 3.5 or newer, which has ML-DSA and ML-KEM."""
 TRANSPORTS: Final = {"mctp": "MCTP", "pci-doe": "PCI_DOE", "tcp": "TCP", "none": "NONE"}
 FOLDERS: Final = {
     **{f"ECDSA_P{size}": f"ecp{size}" for size in (256, 384, 521)},
     **{f"{scheme}_{size}": f"rsa{size}" for scheme in ("RSASSA", "RSAPSS") for size in (2048, 3072, 4096)},
     "ED25519": "ed25519",
+    **{f"ML_DSA_{size}": f"mldsa{size}" for size in (44, 65, 87)},
 }
 """Their folders of keys and certificates, by signature algorithm."""
 _PROGRAMS: Final = ("spdm_requester_emu", "spdm_responder_emu")
 _STARTS_IN_S: Final = 10.0
 
 
-def installed() -> Path:
+def installed(*, is_post_quantum: bool = False) -> Path:
     """Return the folder with the emulators; skip the test, saying so, where there is none."""
-    folder = os.environ.get(VARIABLE)
+    variable = QUANTUM_VARIABLE if is_post_quantum else VARIABLE
+    folder = os.environ.get(variable)
     if not folder:
-        pytest.skip(f"{VARIABLE} names no folder with DMTF's emulators")
+        pytest.skip(f"{variable} names no folder with DMTF's emulators")
     missing = [name for name in _PROGRAMS if not (Path(folder) / name).exists()]
     assert not missing, f"{folder} lacks {missing}"
     return Path(folder)
 
 
-def folder_for(where: Path, *, ours: str | None = None, ours_asking: str | None = None) -> Path:
+def folder_for(
+    where: Path, *, ours: str | None = None, ours_asking: str | None = None, is_post_quantum: bool = False
+) -> Path:
     """Return a copy of what the emulators need, in which they trust our roots: as responder, as requester.
 
     Both roots of an algorithm are in files of one name, so an algorithm is for one of our roles at a time.
     """
-    source = installed()
+    source = installed(is_post_quantum=is_post_quantum)
     folder = where / "emulators"
     folder.mkdir()
     for name in sorted({*FOLDERS.values()}):

@@ -1,6 +1,7 @@
 """DMTF's requester asks us, over every transport and version; and every such conversation replays without it.
 
-PYTIO_SPDM_EMU names the folder with the emulators. With PYTIO_RECORD set, too, live conversations are kept.
+PYTIO_SPDM_EMU names the folder with the emulators, PYTIO_SPDM_EMU_PQC one whose OpenSSL has post-quantum algorithms.
+With PYTIO_RECORD set, too, live conversations are kept.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from pytio.mock import Endpoint
 from pytio.spdm.events import RequestAnswered, SessionEstablished
 from pytio.transports import PlatformCommand
 from tests.peers.answering import NotedEndpoint, endpoint_of
+from tests.peers.asking import skip_without
 from tests.peers.combinations import ANSWERING, Combination
 from tests.peers.emulators import FOLDERS, TRANSPORTS, folder_for, installed
 from tests.peers.recording import SESSIONS, SessionFile, read_session
@@ -51,8 +53,8 @@ def say_out_of_band(endpoint: Endpoint, text: str) -> None:
 @pytest.mark.peer
 @pytest.mark.parametrize("one", ANSWERING, ids=lambda one: one.name)
 def test_live(one: Combination, tmp_path: Path) -> None:
-    folder = folder_for(tmp_path, ours=one.asym)
-    root = (installed() / FOLDERS[one.req_asym] / "ca.cert.der").read_bytes()
+    folder = folder_for(tmp_path, ours=one.signature, is_post_quantum=one.is_post_quantum)
+    root = (installed(is_post_quantum=one.is_post_quantum) / FOLDERS[one.req_asym] / "ca.cert.der").read_bytes()
     provider = RecordingProvider(LibraryProvider())
     endpoint = endpoint_of(one, provider, root)
     kept = io.BytesIO()
@@ -75,6 +77,7 @@ def test_live(one: Combination, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("one", ANSWERING, ids=lambda one: one.name)
 def test_replayed(one: Combination) -> None:
+    skip_without(one)
     said, recording = read_session(SESSIONS / f"{one.name}.pcapng", one.binding)
     provider = RecordedProvider(recording)
     endpoint = endpoint_of(one, provider, None)

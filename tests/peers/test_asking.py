@@ -1,6 +1,7 @@
 """We ask DMTF's responder, over every transport and version; and every such conversation replays without it.
 
-PYTIO_SPDM_EMU names the folder with the emulators. With PYTIO_RECORD set, too, live conversations are kept.
+PYTIO_SPDM_EMU names the folder with the emulators, PYTIO_SPDM_EMU_PQC one whose OpenSSL has post-quantum algorithms.
+With PYTIO_RECORD set, too, live conversations are kept.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import pytest
 from pytio.backends.socket import SocketAddress, SocketTransport
 from pytio.crypto import LibraryProvider, RecordedProvider, RecordingProvider
 from pytio.hosts.secrets import secrets_of
-from tests.peers.asking import Noted, Replayed, converse, requester_of
+from tests.peers.asking import Noted, Replayed, converse, requester_of, skip_without
 from tests.peers.combinations import ASKING, Combination
 from tests.peers.emulators import FOLDERS, folder_for, installed, responding
 from tests.peers.recording import SESSIONS, SessionFile, read_session
@@ -38,8 +39,8 @@ LEARNT = {
 @pytest.mark.peer
 @pytest.mark.parametrize("one", ASKING, ids=lambda one: one.name)
 def test_live(one: Combination, tmp_path: Path) -> None:
-    folder = folder_for(tmp_path, ours_asking=one.req_asym)
-    root = (installed() / FOLDERS[one.asym] / "ca.cert.der").read_bytes()
+    folder = folder_for(tmp_path, ours_asking=one.req_asym, is_post_quantum=one.is_post_quantum)
+    root = (installed(is_post_quantum=one.is_post_quantum) / FOLDERS[one.signature] / "ca.cert.der").read_bytes()
     provider = RecordingProvider(LibraryProvider())
     requester = requester_of(one, provider, root)
     kept = io.BytesIO()
@@ -57,6 +58,7 @@ def test_live(one: Combination, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("one", ASKING, ids=lambda one: one.name)
 def test_replayed(one: Combination) -> None:
+    skip_without(one)
     said, recording = read_session(SESSIONS / f"{one.name}.pcapng", one.binding)
     provider = RecordedProvider(recording)
     transport = Replayed(one.binding, said)

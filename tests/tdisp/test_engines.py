@@ -496,7 +496,9 @@ def test_both_halves_go_on_in_another_process() -> None:
     assert answer is not None
     resumed = Pair({FUNCTION: pair.tdi})
     resumed.requester = tdisp.Requester.load(pair.requester.save(with_secrets=True))
-    resumed.responder.restore(pair.responder.save(with_secrets=True))
+    resumed.responder = tdisp.Responder.load(
+        pair.responder.save(with_secrets=True), {FUNCTION: pair.tdi}, capabilities=EVERYTHING
+    )
     resumed.requester.receive(answer)
     resumed.ask(STATE(interface_id=INTERFACE))
     resumed.ask_in_turn(START)
@@ -506,7 +508,7 @@ def test_both_halves_go_on_in_another_process() -> None:
 def test_without_secrets_nothing_starts_any_more() -> None:
     pair = pair_in(TdiState.CONFIG_LOCKED)
     start = pair.requester.start_request(INTERFACE)
-    pair.responder.restore(pair.responder.save())
+    pair.responder = tdisp.Responder.load(pair.responder.save(), {FUNCTION: pair.tdi})
     assert error_of(pair.responder.handle(start.build(), SESSION)) is TdispErrorCode.INVALID_NONCE
     with pytest.raises(LocalProtocolError):
         tdisp.Requester.load(pair.requester.save()).start_request(INTERFACE)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Mapping
-from typing import ClassVar, Final, TypeAlias
+from typing import ClassVar, Final, Self, TypeAlias
 
 import attrs
 
@@ -184,7 +184,7 @@ class Responder:
         return self.happen(TdiEvent.SESSION_ENDED, session=session)
 
     def save(self, *, with_secrets: bool = False) -> bytes:
-        """Return the states, for `restore`; nonces only ``with_secrets``, and without its nonce nothing starts."""
+        """Return the states, for `load`; nonces only ``with_secrets``, and without its nonce nothing starts."""
         state = [
             {
                 "function": str(bdf),
@@ -199,16 +199,26 @@ class Responder:
         ]
         return json.dumps(state).encode()
 
-    def restore(self, saved: bytes) -> None:
-        """Take over the states that were saved; raises ValueError if ``saved`` is no such thing."""
+    @classmethod
+    def load(
+        cls,
+        saved: bytes,
+        interfaces: Mapping[Bdf, Tdi],
+        *,
+        capabilities: DsmCapabilities | None = None,
+        provider: Provider | None = None,
+    ) -> Self:
+        """Return the responder that was saved, over the same interfaces; raises ValueError if ``saved`` is none."""
+        engine = cls(interfaces, capabilities=capabilities, provider=provider)
         for fields in json.loads(saved):
-            known = self._interfaces[Bdf.parse(fields["function"])]
+            known = engine._interfaces[Bdf.parse(fields["function"])]
             known.state = TdiState(fields["state"])
             known.lock = LockInterfaceRequest.parse(bytes.fromhex(fields["lock"])) if fields["lock"] else None
             known.session = fields["session"]
             known.nonce = Secret(bytes.fromhex(fields["nonce"])) if fields["nonce"] else None
             known.report = bytes.fromhex(fields["report"])
             known.p2p_streams = set(fields["p2p_streams"])
+        return engine
 
     # what every request goes through
 
