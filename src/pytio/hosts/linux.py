@@ -8,8 +8,10 @@ compared with what it said.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
+from pytio.backends.netlink import open_netlink
 from pytio.backends.sysfs import (
     EvidenceFiles,
     Sysfs,
@@ -21,6 +23,7 @@ from pytio.backends.sysfs import (
     stream_links,
     tsm_files,
 )
+from pytio.backends.tsm_netlink import EvidenceType, read_evidence
 from pytio.clients import tsm as client
 from pytio.clients.tsm import Evidence, PortSight, Sight
 from pytio.doe import Feature, Limits
@@ -43,6 +46,7 @@ __all__ = (
 )
 
 _SCHEME: Final = "sysfs:"
+_REAL_ROOT: Final = Path("/sys")
 _CAPABILITY_HEADER_BYTES: Final = 4
 
 
@@ -81,8 +85,11 @@ class LinuxTsm:
         interface_files(self._sysfs, self._sysfs.function(interface)).lock(self._name or self._guest_tsm())
 
     def evidence(self, device: Bdf) -> Evidence:
-        """Read the files that the RFCs have for it; upstream has none."""
-        files: EvidenceFiles = self._files(device).evidence()
+        """Read the files that the RFCs have for it; ask upstream's kernels over netlink, where they can be asked."""
+        tsm = self._files(device)
+        if tsm.shape is TsmShape.UPSTREAM and self._sysfs.root == _REAL_ROOT:
+            return _evidence_of_netlink(device)
+        files: EvidenceFiles = tsm.evidence()
         return Evidence(device, files.certificates, files.measurements, files.report, files.is_text)
 
     def accept(self, interface: Bdf) -> None:
@@ -105,6 +112,13 @@ class LinuxTsm:
     def _guest_tsm(self) -> str:
         names = [found.name for found in self._sysfs.tsms() if found.pci_mode in {None, "devsec"}]
         return names[0] if names else "tsm0"
+
+
+def _evidence_of_netlink(device: Bdf) -> Evidence:
+    with open_netlink() as netlink:
+        found = read_evidence(netlink, device)
+    chains = (found[kind] for kind in EvidenceType if kind in found and kind.name.startswith("CERTIFICATES"))
+    return Evidence(device, next(chains, None), found.get(EvidenceType.MEASUREMENTS), found.get(EvidenceType.REPORT))
 
 
 class LinuxWitness:
