@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         TransportDecodeError,
         VerificationError,
     )
+    from pytio.hosts import open_host
 
     __version__: str
 
@@ -78,9 +79,10 @@ __all__ = (
     "VerificationError",
     "__version__",
     "open_capture",
+    "open_host",
 )
 
-_HOMES: Final = {"open_capture": "pytio.capture"}  # of every name that is not an error
+_HOMES: Final = {"open_capture": "pytio.capture", "open_host": "pytio.hosts"}  # of every name that is not an error
 
 if not TYPE_CHECKING:  # a type checker that saw this would believe in every misspelt name
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import pytio
 from pytio import spdm
 from pytio.backends.bindings import PCI_DOE
 from pytio.backends.sysfs import Sysfs, TsmShape
@@ -114,6 +115,10 @@ def test_a_tsm_of_another_name(platform: Platform, host: LinuxHost) -> None:
     platform.root.add("class/tsm/tsm1/pci_mode", Text("link", mode=0o444))
     assert host.device(DEVICE).connect("tsm1").connected_to == "tsm1"
     assert host.device(DEVICE).disconnect().connected_to is None
+
+
+def test_the_first_name_a_newcomer_meets(tmp_path: Path) -> None:
+    assert isinstance(pytio.open_host(f"sysfs:{tmp_path}"), LinuxHost)
 
 
 def test_no_tsm(platform: Platform, host: LinuxHost, sysfs: Sysfs) -> None:
@@ -229,6 +234,18 @@ class TestMailbox:
     def test_bad_uris(self, uri: str) -> None:
         with pytest.raises((ValueError, BackendError)):
             open_transport(uri)
+
+
+def test_registers_by_name(platform: Platform, host: LinuxHost) -> None:
+    device = host.device(DEVICE)
+    assert device.config.tee_io
+    assert len(device.config.doe) == 1
+    assert device.config.ide is not None
+    [stream] = device.config.ide.selective
+    seen = [(stream.control.enable, stream.status.state)]
+    platform.connect_device("tsm0")
+    seen.append((stream.control.enable, stream.status.state))  # it is read when asked
+    assert seen == [(0, 0), (1, 2)]
 
 
 def test_a_host_is_no_transport(tmp_path: Path) -> None:

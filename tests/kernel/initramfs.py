@@ -71,6 +71,7 @@ class Initramfs:
         busybox = shutil.which("busybox")
         assert busybox is not None
         self.put("bin/busybox", Path(busybox).read_bytes(), 0o755)
+        self._add_libraries(Path(busybox))  # which it has, where it is not the static one
         for name in _APPLETS:
             self._entries[f"bin/{name}"] = _Entry(stat.S_IFLNK | 0o777, b"busybox")
 

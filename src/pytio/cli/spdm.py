@@ -35,7 +35,11 @@ _MOST_SLOT: Final = 7
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
-    parser.add_argument("uri", metavar="URI", help="socket://HOST:PORT?transport=pci-doe|mctp|tcp|none")
+    parser.add_argument(
+        "uri",
+        metavar="URI",
+        help="socket://HOST:PORT?transport=pci-doe|mctp|tcp|none, the address of a device, or replay:FILE",
+    )
     parser.add_argument(
         "--exchange",
         metavar="NAME",

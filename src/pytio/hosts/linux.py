@@ -8,8 +8,10 @@ compared with what it said.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Final
+from weakref import finalize
 
 from pytio.backends.netlink import open_netlink
 from pytio.backends.sysfs import (
@@ -33,6 +35,7 @@ from pytio.hosts.mailbox import MailboxTransport, open_mailbox
 from pytio.hosts.tsm import drive
 from pytio.idekm import IdeRegisters
 from pytio.ids import Bdf
+from pytio.pci.views import ConfigView
 
 __all__ = (
     "LinuxDevice",
@@ -184,6 +187,17 @@ class LinuxDevice:
         self.bdf = bdf
         self.function = sysfs.function(bdf)
         self._sysfs = sysfs
+
+    @cached_property
+    def config(self) -> ConfigView:
+        """Its configuration space by the specification's names: ``config.ide``, ``config.doe``, ``config.tee_io``.
+
+        Registers are read when asked. The file is open as long as this object lives; raises BackendError if it does not
+        open.
+        """
+        space = self.function.open_config()
+        finalize(self, space.close)
+        return ConfigView(space)
 
     def connect(self, tsm: str | None = None) -> Sight:
         """Connect the device to a TSM, and look whether both ports are secure; raises as `clients.tsm.connect`."""
