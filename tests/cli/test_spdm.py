@@ -126,6 +126,21 @@ def test_respond_serves_until_it_is_told_to_stop(tmp_path: Path, capsys: pytest.
     assert "ECDSA_P256" in capsys.readouterr().out
 
 
+def test_respond_asks_who_the_requester_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["respond", "--listen", "127.0.0.1:0", "--transport", "mctp", "--stop-when-told"]
+    with subprocess.Popen([sys.executable, "-m", "pytio", *words], stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        said = re.search(r":(\d+)", process.stderr.readline())
+        assert said is not None
+        uri = uri_of(("127.0.0.1", int(said[1])), MCTP)
+        code = main(["spdm", uri, "--ver", "1.2", "--cap", "MUT_AUTH", "--stop-peer", *asked("challenge", "session")])
+        assert process.wait(timeout=20) == ExitCode.DONE
+    printed = capsys.readouterr()
+    assert (code, printed.err) == (ExitCode.DONE, "")
+    assert "is_mutual=True" in printed.out
+    assert "FINISH signature: made" in printed.out
+
+
 def test_every_exchange_has_a_place_in_the_help(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["spdm", "--help"])

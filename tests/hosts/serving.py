@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,6 +11,7 @@ from pytio.backends.bindings import MCTP, Binding
 from pytio.backends.socket import SocketAddress
 from pytio.crypto import Certificate
 from pytio.hosts import Server
+from pytio.hosts.steps import Clock
 from pytio.mock import Endpoint
 from pytio.mock.example import example_config, example_endpoint
 from pytio.spdm import Requester, RequesterConfig
@@ -20,11 +22,15 @@ __all__ = ("address_of", "requester_for", "served")
 
 @contextmanager
 def served(
-    binding: Binding = MCTP, endpoint: Endpoint | None = None, stops_when_told: bool = False
+    binding: Binding = MCTP,
+    endpoint: Endpoint | None = None,
+    *,
+    stops_when_told: bool = False,
+    clock: Clock = time.monotonic,
 ) -> Iterator[Server]:
     """Serve an example device, or another one, in a thread until the block ends."""
     with Server(
-        endpoint or example_endpoint(example_config(), binding=binding), stops_when_told=stops_when_told
+        endpoint or example_endpoint(example_config(), binding=binding), stops_when_told=stops_when_told, clock=clock
     ) as server:
         thread = threading.Thread(target=server.serve, daemon=True)
         thread.start()

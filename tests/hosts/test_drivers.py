@@ -9,15 +9,16 @@ from typing import Any
 
 import pytest
 
+from pytio import idekm
 from pytio.backends import BINDINGS, Binding, Transport
-from pytio.backends.bindings import NONE, PCI_DOE
+from pytio.backends.bindings import MCTP, NONE, PCI_DOE
 from pytio.backends.socket import AsyncSocketTransport, SocketTransport
 from pytio.errors import BackendTimeoutError, SpdmPeerError
 from pytio.hosts import Driver, aio
 from pytio.mock.example import example_config, example_endpoint
 from pytio.spdm import Requester, RequesterConfig, SpdmCode
-from pytio.spdm.events import Authenticated, CertificateRead, Connected, Measured
-from pytio.spdm.requests import Authenticate, Connect, Measure, ReadCertificate
+from pytio.spdm.events import Authenticated, CertificateRead, Connected, Measured, SessionEstablished
+from pytio.spdm.requests import Authenticate, Connect, Measure, ReadCertificate, StartSession
 from tests.hosts.serving import address_of, requester_for, served
 
 INTENTS = (Connect(), ReadCertificate(), Authenticate(), Measure())
@@ -107,3 +108,36 @@ def test_a_binding_gives_back_what_it_carries(binding: Binding) -> None:
     for is_secured in (False, True) if binding is not NONE else (False,):
         carried = binding.unwrap(binding.wrap(b"\x12\x84\0\0", is_secured))
         assert (carried.message, carried.is_secured) == (b"\x12\x84\0\0", is_secured)
+
+
+def test_a_session_dies_of_silence_while_its_connection_waits() -> None:
+    """The server wakes the device when a heartbeat is overdue, although nobody says anything."""
+    config = example_config(heartbeat_period_s=1)
+    endpoint = example_endpoint(config, binding=MCTP)
+    clock = iter(range(0, 1000, 1))
+    with served(MCTP, endpoint, clock=lambda: float(next(clock))) as server:
+        transport = SocketTransport.open(address_of(server))
+        driver = Driver(requester_for(server), transport)
+        driver.ask(Connect())
+        driver.ask(ReadCertificate())
+        driver.ask(StartSession())
+        until = time.monotonic() + 10
+        while endpoint.spdm.sessions and time.monotonic() < until:
+            time.sleep(0.01)
+        assert not endpoint.spdm.sessions
+        transport.end()
+
+
+def test_the_asyncio_driver_carries_vendors_protocols() -> None:
+    async def describe(server: Any) -> list[Any]:
+        transport = await AsyncSocketTransport.open(address_of(server))
+        async with aio.Driver(requester_for(server), transport) as driver:
+            for intent in (Connect(), ReadCertificate()):
+                await driver.ask(intent)
+            events = await driver.ask(StartSession())
+            [session] = [event.session for event in events if isinstance(event, SessionEstablished)]
+            return await driver.ask_vendor(idekm.Requester(), idekm.PROTOCOL_ID, idekm.Query(), session=session)
+
+    with served(PCI_DOE) as server:
+        [described] = asyncio.run(describe(server))
+    assert isinstance(described, idekm.PortDescribed)

@@ -118,6 +118,12 @@ class NotedEndpoint:
         self.events += events
         return events
 
+    def wake_at(self) -> float | None:
+        return None  # recorded sessions know no time
+
+    def wake(self, now: float) -> Sequence[object]:
+        return []
+
     def ask_for_key_update(self, session: int) -> None:
         self._out_of_band = f"{PlatformCommand.OOB_ENCAP_KEY_UPDATE.name} {session:#x}"
         self._endpoint.ask_for_key_update(session)

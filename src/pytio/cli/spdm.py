@@ -101,6 +101,7 @@ def _configuration(arguments: argparse.Namespace) -> RequesterConfig:
     capabilities = capabilities_of(arguments, default.capabilities | RequesterCapabilities.PSK_CAP)
     if RequesterCapabilities.MUT_AUTH_CAP in capabilities:
         named = [one for one in [*(arguments.req_asym or ()), *(arguments.req_pqc_asym or ())] if one is not None]
+        capabilities |= RequesterCapabilities.CERT_CAP | RequesterCapabilities.CHAL_CAP  # which it asks for
         algorithm = algorithms.signature_algorithm(named[0] if named else default.algorithms.req_asym[0])
         identity = issue_chain(algorithm, role=ChainRole.REQUESTER)
         settings |= {"key_pairs": (KeyPair(identity.key),), "slots": {0: Slot(identity.certificates)}}

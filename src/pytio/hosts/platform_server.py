@@ -33,6 +33,12 @@ class UnitResponder(Protocol):
     def bytes_to_send(self) -> bytes | None:
         """Return the next unit for the peer, or None."""
 
+    def wake_at(self) -> float | None:
+        """Return when `wake` is due, None if nothing is."""
+
+    def wake(self, now: float) -> Sequence[object]:
+        """Do what is due; nothing is sent for it."""
+
     def ask_for_key_update(self, session: int) -> None:
         """Ask for a key update as soon as the requester lets the responder ask."""
 

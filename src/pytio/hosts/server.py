@@ -18,6 +18,7 @@ from pytio.hosts.steps import Clock
 __all__ = ("Server",)
 
 _READ_BYTES: Final = 1 << 16
+_SHORTEST_S: Final = 0.001  # since 0 stands for not waiting at all
 
 
 class Server:
@@ -69,14 +70,24 @@ class Server:
         dialogue = PlatformServer(self.responder)
         while dialogue.after is After.GO_ON:
             try:
+                connection.settimeout(self._patience())
                 data = connection.recv(_READ_BYTES)
+                connection.settimeout(None)
                 for frame in dialogue.receive(data, now=self._clock()):
                     connection.sendall(frame)
+            except TimeoutError:
+                self.responder.wake(self._clock())
+                continue
             except OSError:  # the peer is gone; the next one may come
                 return After.CLOSE
             if not data:
                 return After.CLOSE
         return dialogue.after
+
+    def _patience(self) -> float | None:
+        """Return how long to wait for the peer before something is due; None for ever."""
+        due = self.responder.wake_at()
+        return None if due is None else max(due - self._clock(), _SHORTEST_S)
 
     def close(self) -> None:
         """Stop listening; a connection that is being served ends by itself."""
