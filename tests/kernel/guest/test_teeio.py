@@ -10,11 +10,14 @@ import pytest
 from pytio import spdm
 from pytio.backends.bindings import PCI_DOE
 from pytio.backends.sysfs import Sysfs
+from pytio.clients.doctor import diagnose
 from pytio.crypto import Certificate
 from pytio.doe import DataObject, DataObjectType, Limits, MailboxRegister
 from pytio.errors import BackendBusyError, BackendUnavailableError, DoePeerError
 from pytio.hosts import Driver, open_host
+from pytio.hosts.doctor import facts_of_sysfs
 from pytio.hosts.linux import LinuxDevice, enabled_streams
+from pytio.ids import Bdf
 from pytio.mock.example import example_endpoint
 from pytio.pci import CapabilityId, ExtendedCapabilityId, decode
 from pytio.pci.capabilities.ide import IntegrityDataEncryption
@@ -188,3 +191,10 @@ def test_without_privilege_no_capability_is_visible(device: LinuxDevice) -> None
 def test_no_tsm_in_this_kernel(device: LinuxDevice) -> None:
     with pytest.raises(BackendUnavailableError, match="no TSM is registered"):
         device.connect()
+
+
+def test_the_doctor_sees_what_is_missing() -> None:
+    """The device has all it needs; the kernel is too old to have a TSM."""
+    wanted = Bdf.parse(DEVICE)
+    findings = diagnose(facts_of_sysfs(Sysfs(), (wanted,)))
+    assert [finding.cause.name for finding in findings] == ["kernel"]
