@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytio.errors import LocalProtocolError, RemoteProtocolError, SpdmPeerError, VerificationError
+from pytio.errors import LocalProtocolError, RemoteProtocolError, SpdmDecodeError, SpdmPeerError, VerificationError
 from pytio.spdm.algorithms import BaseAsymAlgo, BaseHashAlgo
 from pytio.spdm.capabilities import ResponderCapabilities
 from pytio.spdm.checks import CheckFailedError, SignatureCheck
@@ -329,3 +329,15 @@ def test_tables_are_complete() -> None:
 def test_error_leads_nowhere_but_to_a_new_connection() -> None:
     leads = {code for (state, code) in TRANSITIONS if state is ConnectionState.ERROR}
     assert leads == {SpdmCode.VERSION}
+
+
+def test_what_is_no_certificate_is_an_spdm_error_at_its_offset() -> None:
+    two = connected_pair(SpdmVersion.V1_2)
+    chain = responder_config().slots[0].chain(two.requester.hash_algorithm)
+    at = chain.index(bytes.fromhex("a003020102"))  # the version of the root certificate
+    broken = chain[:at] + b"\xa1" + chain[at + 1 :]
+    two.tap = lambda side, message: message.replace(chain[8:], broken[8:])
+    with pytest.raises(SpdmDecodeError) as error:
+        two.run(ReadCertificate())
+    assert error.value.path == "CertificateChain.certificate[0]"
+    assert error.value.offset == len(chain) - sum(map(len, responder_config().slots[0].certificates))

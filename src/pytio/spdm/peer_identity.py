@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 import attrs
@@ -22,11 +22,12 @@ from pytio.crypto import (
     HashAlgorithm,
     PublicKey,
     SignatureAlgorithm,
+    UnsupportedAlgorithmError,
     digest,
     parse_certificates,
     verify_chain,
 )
-from pytio.errors import DecodeError, VerificationError
+from pytio.errors import DecodeError, SpdmDecodeError, VerificationError
 from pytio.spdm.certificate_chain import CertificateChain
 from pytio.spdm.codes import RAW_PUBLIC_KEY_SLOT, CertificateModel, SpdmVersion
 from pytio.spdm.configuration import Trust
@@ -64,10 +65,11 @@ def examined_chain(
 ) -> PeerChain:
     """Return a chain structure's leaf key and findings.
 
-    Raises ChainError for the first rule that does not hold, SpdmDecodeError and DecodeError for what is no chain.
+    Raises ChainError for the first rule that does not hold, VerificationError where the leaf's key is of no kind that
+    signs here, SpdmDecodeError for what is no chain.
     """
     structure = CertificateChain.parse(chain, digest=hash_algorithm.digest_size)
-    certificates = parse_certificates(structure.certificate_list)
+    certificates = _certificates(structure, chain)
     policy = ChainPolicy(
         at=trust.at or _a_time(certificates),
         roots=trust.roots,
@@ -79,12 +81,23 @@ def examined_chain(
         needs_basic_constraints=needs_basic_constraints,
     )
     findings = verify_chain(certificates, policy)
-    return PeerChain(chain, certificates[-1].public_key, findings)
+    try:
+        return PeerChain(chain, certificates[-1].public_key, findings)
+    except (UnsupportedAlgorithmError, DecodeError) as error:
+        raise VerificationError(f"key of the leaf ({error})", (certificates[-1].der,)) from error
+
+
+def _certificates(structure: CertificateChain, chain: bytes) -> tuple[Certificate, ...]:
+    try:
+        return parse_certificates(structure.certificate_list)
+    except DecodeError as error:
+        offset = len(chain) - len(structure.certificate_list) + error.offset
+        raise SpdmDecodeError(error.reason, chain, offset, f"CertificateChain.{error.path}") from error
 
 
 def _a_time(certificates: tuple[Certificate, ...]) -> datetime:
     """Return a time at which all of them are valid, if there is one."""
-    return max((certificate.not_before for certificate in certificates), default=datetime.fromtimestamp(0).astimezone())
+    return max((certificate.not_before for certificate in certificates), default=datetime.fromtimestamp(0, UTC))
 
 
 @attrs.define

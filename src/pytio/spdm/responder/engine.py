@@ -5,8 +5,15 @@ from __future__ import annotations
 from collections import deque
 from typing import Any, ClassVar, Self
 
-from pytio.crypto import ChainRole, HashAlgorithm, Provider, SigningKey
-from pytio.errors import EncodeError, LocalProtocolError, PytioError, SpdmDecodeError
+from pytio.crypto import ChainRole, HashAlgorithm, Provider, SigningKey, UnsupportedAlgorithmError
+from pytio.errors import (
+    DecodeError,
+    EncodeError,
+    LocalProtocolError,
+    PytioError,
+    SpdmDecodeError,
+    VerificationError,
+)
 from pytio.spdm import algorithms, saving
 from pytio.spdm.capabilities import RequesterCapabilities, ResponderCapabilities
 from pytio.spdm.checks import SignatureCheck
@@ -24,6 +31,7 @@ from pytio.spdm.configuration import Measurement, ResponderConfig
 from pytio.spdm.endpoint import HEADER_BYTES, Endpoint
 from pytio.spdm.events import Dropped, Event, PeerAuthenticated, RequestAnswered, SessionEnded
 from pytio.spdm.inner_framing import InnerFraming, NotSpdmError
+from pytio.spdm.messages.base import SpdmMessage
 from pytio.spdm.messages.capabilities import Capabilities, GetCapabilities
 from pytio.spdm.messages.error import Error
 from pytio.spdm.negotiated import Negotiated
@@ -291,20 +299,27 @@ class Responder(Endpoint):
             self.transcript.request(call.raw, context=context)
         try:
             self._defer_if_told(call)
-            response = ANSWERS[call.code].answer(self, call)
+            response, raw = self._handled(call)
         except Refusal as refusal:
             if call.code not in _UNNOTED and refusal.code != SpdmErrorCode.RESPONSE_NOT_READY:
                 self.transcript.response(self.error_of(refusal, call.code), context=context)
             raise
         if isinstance(response, bytes):  # the response of another request, which has been taken note of
             return response
-        raw = response.build()
         if call.code not in _UNNOTED:
             signature_size = len(getattr(response, "signature", None) or b"")
             self.transcript.response(raw, context=context, signature_size=signature_size)
         if call.session is None:
             self._advance(SpdmCode(response.code))
         return raw
+
+    def _handled(self, call: Call) -> tuple[SpdmMessage | bytes, bytes]:
+        """Return a handler's response, and its bytes. Raises Refusal, as Unspecified for what no handler foresaw."""
+        try:
+            response = ANSWERS[call.code].answer(self, call)
+            return response, response if isinstance(response, bytes) else response.build()
+        except (VerificationError, DecodeError, EncodeError, UnsupportedAlgorithmError) as error:
+            raise Refusal(SpdmErrorCode.UNSPECIFIED, f"{type(error).__name__}: {error}") from error
 
     def _defer_if_told(self, call: Call) -> None:
         seconds = self.config.deferred_s.get(call.code)
