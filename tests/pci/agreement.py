@@ -202,6 +202,20 @@ KEPT: Kept = {
 }
 
 
+COUNTS: Kept = {
+    PciExpress: _bits(2, 0, 4) | _bits(0x0C, 4, 6),
+    VirtualChannel: _bits(4, 0, 3),
+    RootComplexLinkDeclaration: _bits(4, 8, 8),
+    TphRequester: _bits(4, 9, 18),
+    ResizableBar: _bits(8, 5, 3),
+    AccessControlServices: _bits(4, 5, 1),
+    AdvancedErrorReportingPrefix: _bits(0x18, 11, 1),
+    CxlDevice: _bits(4, 0, 16),
+    CxlFlexBusPort: _bits(4, 0, 16),
+}
+"""How many there are of something: with these as they are, structures have their usual size and do not overlap."""
+
+
 def _kept(structure: Capability | ExtendedCapability) -> int:
     base = ExtendedCapability if isinstance(structure, ExtendedCapability) else Capability
     return KEPT[base] | KEPT.get(type(structure), 0)
@@ -225,9 +239,21 @@ def _functions(
     size = max(len(structure.build()) for structure in structures)
     for bit in range(8 * size):
         yield space(header, [_changed(structure, 1 << bit) for structure in structures])
+    yield from _random(header, structures, seed, patterns, {})
+
+
+def _random(
+    header: Type0Header | Type1Header,
+    structures: Sequence[Capability | ExtendedCapability],
+    seed: int,
+    patterns: int,
+    kept: Kept,
+) -> Iterator[bytes]:
     rng = random.Random(seed)
+    size = max(len(structure.build()) for structure in structures)
     for _ in range(patterns):
-        yield space(header, [_changed(structure, rng.getrandbits(8 * size)) for structure in structures])
+        changes = [rng.getrandbits(8 * size) & ~kept.get(type(structure), 0) for structure in structures]
+        yield space(header, list(map(_changed, structures, changes)))
 
 
 def _express(kind: int, version: int = 2) -> PciExpress:
@@ -249,6 +275,19 @@ def _headers() -> Iterator[bytes]:
                 changed[bit // 8] ^= 1 << bit % 8
                 if bit // 8 not in keep or (bit // 8 == 0x06 and bit % 8 != 4):
                     yield bytes(changed)
+
+
+def crowd(count: int) -> Iterator[DumpedFunction]:
+    """Yield many functions with all capabilities at once and a pattern of their own in every register but counts."""
+    kinds: list[tuple[Type0Header | Type1Header, int]] = [(ENDPOINT, 0), (BRIDGE, 4)]
+    each = -(-count // len(kinds))
+    spaces = (
+        data
+        for header, kind in kinds
+        for data in _random(header, [_express(kind), *CONVENTIONAL[0], *EXTENDED], kind, each, COUNTS)
+    )
+    for number, data in zip(range(count), spaces, strict=False):
+        yield DumpedFunction(Bdf(segment=number >> 8, bus=number & 0xFF), data)
 
 
 def corpus() -> Iterator[DumpedFunction]:

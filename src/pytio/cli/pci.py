@@ -119,7 +119,7 @@ def read_dump(name: str) -> Iterator[DumpedFunction]:
         PciDecodeError: it is none of these.
     """
     raw = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
-    text = raw.decode("ascii", "replace")
+    text = raw.decode("latin-1")  # whatever the names in it are
     if text.startswith("{"):
         return _from_json(text)
     if is_dump(text):

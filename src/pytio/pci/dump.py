@@ -23,6 +23,8 @@ from pytio.wire.derive.json_text import json_reader
 __all__ = ("Function", "Gap", "Located", "decode", "function_json", "header_class")
 
 _HEADERS: Final[Mapping[int, type[Header]]] = {HeaderLayout.TYPE_0: Type0Header, HeaderLayout.TYPE_1: Type1Header}
+_NAMES: Final = {int(member): member.name for member in CapabilityId}
+_EXTENDED_NAMES: Final = {int(member): member.name for member in ExtendedCapabilityId}
 _HEADER_LAYOUT: Final = 0x0E
 _LAYOUT_MASK: Final = 0x7F
 
@@ -91,7 +93,7 @@ class Function:
                 for found in self.capabilities
             ],
             "rest": [{"offset": gap.offset, "data": gap.data.hex()} for gap in self.rest],
-            "problems": [attrs.asdict(problem) for problem in self.problems],
+            "problems": [problem.to_dict() for problem in self.problems],
         }
 
 
@@ -113,7 +115,7 @@ def decode(data: bytes) -> Function:
     for place in walked.places:
         structure, size = _parsed(data, place, problems)
         capabilities.append(Located(place.offset, size, structure))
-    extents = [(0, HEADER_BYTES), *((found.offset, found.size) for found in capabilities)]
+    extents = sorted([(0, HEADER_BYTES), *((found.offset, found.size) for found in capabilities)])
     problems += _overlaps(extents)
     return Function(
         len(data),
@@ -155,9 +157,9 @@ def _kept(chunk: bytes) -> int:
 
 
 def _overlaps(extents: Sequence[tuple[int, int]]) -> Iterator[Problem]:
-    """Yield a problem for each structure that starts inside one before it."""
+    """Yield a problem for each structure that starts inside one before it; they come in order."""
     reach, owner = 0, 0
-    for at, size in sorted(extents):
+    for at, size in extents:
         if at < reach:
             yield Problem(at, f"the structure at {owner:#x} reaches to {reach:#x}, over this one")
         if at + size > reach:
@@ -165,9 +167,9 @@ def _overlaps(extents: Sequence[tuple[int, int]]) -> Iterator[Problem]:
 
 
 def _gaps(data: bytes, extents: Sequence[tuple[int, int]]) -> Iterator[Gap]:
-    """Yield what lies between structures and is not zero, from its first to its last byte that is not."""
+    """Yield what lies between structures, which come in order, from its first to its last byte that is not zero."""
     at = 0
-    for start, size in [*sorted(extents), (len(data), 0)]:
+    for start, size in [*extents, (len(data), 0)]:
         if start > at:
             between = data[at:start]
             used = between.strip(b"\0")
@@ -195,27 +197,24 @@ def function_json(data: bytes) -> str:
     capabilities: list[str] = []
     extents = [(0, HEADER_BYTES)]
     for place in walked.places:
-        layout = place.layout
+        at, number, layout, stop = place
         try:
-            fields, size = json_reader(layout)(data[place.offset : place.stop])
+            fields, size = json_reader(layout)(data[at:stop])
         except PciDecodeError:
             structure, size = _parsed(data, place, problems)
             layout, fields = type(structure), json.dumps(structure.to_dict())
-        extents.append((place.offset, size))
+        extents.append((at, size))
+        names = _EXTENDED_NAMES if at >= FIRST_EXTENDED_OFFSET else _NAMES
+        name = names.get(number) or f"UNKNOWN_0x{number:02x}"
         capabilities.append(
-            f'{{"offset": {place.offset}, "size": {size}, "name": "{_name(place)}", "structure": "{layout.NAME}", '
-            f'"fields": {fields}}}'
+            f'{{"offset": {at}, "size": {size}, "name": "{name}", "structure": "{layout.NAME}", "fields": {fields}}}'
         )
+    extents.sort()
     problems += _overlaps(extents)
     rest = ", ".join(f'{{"offset": {gap.offset}, "data": "{gap.data.hex()}"}}' for gap in _gaps(data, extents))
     fields, _ = json_reader(header_layout)(data[:HEADER_BYTES])
     return (
         f'{{"size": {len(data)}, "header": {{"structure": "{header_layout.NAME}", "fields": {fields}}}, '
         f'"capabilities": [{", ".join(capabilities)}], "rest": [{rest}], '
-        f'"problems": {json.dumps([attrs.asdict(problem) for problem in problems])}}}'
+        f'"problems": {json.dumps([problem.to_dict() for problem in problems]) if problems else "[]"}}}'
     )
-
-
-def _name(place: Place) -> str:
-    table = ExtendedCapabilityId if place.offset >= FIRST_EXTENDED_OFFSET else CapabilityId
-    return table(place.capability_id).name

@@ -100,7 +100,15 @@ from pytio.pci.codes import (
     HeaderLayout,
 )
 
-__all__ = ("AnyCapability", "Facts", "capability_layout", "extended_layout", "own_size")
+__all__ = (
+    "_EXTENDED_CHOOSERS",
+    "PLAIN_EXTENDED",
+    "AnyCapability",
+    "Facts",
+    "capability_layout",
+    "extended_layout",
+    "own_size",
+)
 
 AnyCapability: TypeAlias = Capability | ExtendedCapability
 """A capability of either list."""
@@ -275,6 +283,7 @@ _EXTENDED_CHOOSERS: Final[Mapping[int, _Chooser]] = {
     ExtendedCapabilityId.DOWNSTREAM_PORT_CONTAINMENT: _containment,
     ExtendedCapabilityId.DESIGNATED_VENDOR_SPECIFIC: _dvsec,
 }
+"""Extended capabilities that look different on different functions, or by their own bits: what chooses, by id."""
 
 _BY_LANE: Final[Mapping[type[AnyCapability], tuple[int, int]]] = {
     SecondaryPciExpress: (12, 2),
@@ -284,6 +293,14 @@ _BY_LANE: Final[Mapping[type[AnyCapability], tuple[int, int]]] = {
     LaneMargining: (8, 4),
 }
 """Bytes of the registers for the link, and of those for each lane."""
+
+
+PLAIN_EXTENDED: Final[Mapping[int, type[ExtendedCapability]]] = {
+    number: layout
+    for number, layout in _EXTENDED_CLASSES.items()
+    if layout not in {ResizableBar, FlitLogging, FlitPerformanceMeasurement, *_BY_LANE}
+}
+"""Extended capabilities that say by themselves how they are laid out and how long they are, by id."""
 
 
 def capability_layout(capability_id: int, data: bytes, at: int, facts: Facts) -> type[AnyCapability]:

@@ -30,28 +30,37 @@ class DumpedFunction(NamedTuple):
     data: bytes
 
 
+class _Block(NamedTuple):
+    """Lines of one length in a hex dump: where their text is, and what their labels are, column by column."""
+
+    columns: list[slice]
+    labels: list[str]
+
+
 class _Shape(NamedTuple):
-    """A hex dump of the usual size without anything between its lines: where in the text everything is."""
+    """A hex dump of a usual size without anything between its lines: where in the text everything is."""
 
     length: int
-    labels: list[slice]
-    label_text: str
+    blocks: list[_Block]
     rows: list[slice]
 
 
 def _shape(size: int) -> _Shape:
-    labels, rows, text, at = [], [], "", 0
-    for offset in range(0, size, _ROW_BYTES):
-        label = f"{offset:02x}: "
-        labels.append(slice(at, at + len(label)))
-        at += len(label)
-        rows.append(slice(at, at + 3 * _ROW_BYTES))
-        at += 3 * _ROW_BYTES
-        text += label
-    return _Shape(at, labels, text, rows)
+    blocks, rows, at = [], [], 0
+    for digits, offsets in ((2, range(0, min(size, 0x100), _ROW_BYTES)), (3, range(0x100, size, _ROW_BYTES))):
+        if not offsets:
+            continue
+        labels = [f"{offset:02x}: " for offset in offsets]
+        line = digits + 2 + 3 * _ROW_BYTES
+        stop = at + line * len(labels)
+        columns = [slice(at + column, stop, line) for column in range(digits + 2)]
+        blocks.append(_Block(columns, ["".join(column) for column in zip(*labels, strict=True)]))
+        rows += [slice(start + digits + 2, start + line) for start in range(at, stop, line)]
+        at = stop
+    return _Shape(at, blocks, rows)
 
 
-_SHAPES: Final = {shape.length: shape for shape in map(_shape, (HEADER_BYTES, CONVENTIONAL_BYTES, EXTENDED_BYTES))}
+_SHAPES: Final = tuple(map(_shape, (EXTENDED_BYTES, CONVENTIONAL_BYTES, HEADER_BYTES)))
 
 
 def is_dump(text: str) -> bool:
@@ -65,31 +74,51 @@ def parse_dump(text: str) -> Iterator[DumpedFunction]:
     Raises:
         PciDecodeError: no function has hex, or lines of hex are missing.
     """
-    starts = list(_START.finditer(text))
-    ends = [*(start.start() for start in starts[1:]), len(text)][: len(starts)]
-    count = 0
-    for start, end in zip(starts, ends, strict=True):
-        body = text.find("\n", start.end(), end) + 1
-        data = _hex(text, body, end, start[1]) if body else b""
-        if data:
-            count += 1
-            yield DumpedFunction(Bdf.parse(start[1]), data)
+    count = at = 0
+    text = text.lstrip("\n")
+    while (start := _START.match(text, at)) is not None:
+        body = text.find("\n", start.end()) + 1
+        found = _shaped(text, body)
+        if found is None:
+            break
+        data, at = found
+        count += 1
+        yield DumpedFunction(Bdf.parse(start[1]), data)
+    for function in _others(text, at):
+        count += 1
+        yield function
     if not count:
-        raise PciDecodeError(f"no hex dump in {len(starts)} functions: lspci needs -x, -xxx or -xxxx")
+        raise PciDecodeError("no hex dump of any function: lspci needs -x, -xxx or -xxxx")
 
 
-def _hex(text: str, start: int, end: int, function: str) -> bytes:
-    while end > start and text[end - 1] in "\r\n":
-        end -= 1
-    shape = _SHAPES.get(end - start + 1)
-    if shape is not None:
-        body = text[start:end] + " "
-        if "".join([body[label] for label in shape.labels]) == shape.label_text:
-            try:
-                return bytes.fromhex("".join([body[row] for row in shape.rows]))
-            except ValueError:
-                pass  # what is wrong, the slow way says
-    return _rows(text[start:end], function)
+def _shaped(text: str, body: int) -> tuple[bytes, int] | None:
+    """Return what a dump of a usual shape holds, and where the next function starts; None where it is another."""
+    for shape in _SHAPES:
+        stop = body + shape.length
+        if text[stop - 1 : stop + 1] not in {"\n\n", "\n"} or (stop < len(text) and text[stop] != "\n"):
+            continue
+        lines = text[body:stop]
+        for block in shape.blocks:
+            if [lines[column] for column in block.columns] != block.labels:
+                return None
+        try:
+            data = bytes.fromhex("".join([lines[row] for row in shape.rows]))
+        except ValueError:  # what is wrong, the slow way says
+            return None
+        while stop < len(text) and text[stop] == "\n":
+            stop += 1
+        return data, stop
+    return None
+
+
+def _others(text: str, at: int) -> Iterator[DumpedFunction]:
+    """Yield the functions from ``at`` on, whatever stands between their lines."""
+    starts = list(_START.finditer(text, at))
+    ends = [*(start.start() for start in starts[1:]), len(text)][: len(starts)]
+    for start, end in zip(starts, ends, strict=True):
+        data = _rows(text[start.end() : end], start[1])
+        if data:
+            yield DumpedFunction(Bdf.parse(start[1]), data)
 
 
 def _rows(body: str, function: str) -> bytes:

@@ -6,7 +6,7 @@ as it goes, and each fault is a `Problem`. Nothing is decoded here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from struct import Struct, error
 from typing import Final, NamedTuple
 
@@ -22,7 +22,7 @@ from pytio.pci.codes import (
     CapabilityId,
     HeaderLayout,
 )
-from pytio.pci.layouts import AnyCapability, Facts, capability_layout, extended_layout, own_size
+from pytio.pci.layouts import PLAIN_EXTENDED, AnyCapability, Facts, capability_layout, extended_layout, own_size
 
 __all__ = ("Place", "Problem", "Walk", "walk")
 
@@ -47,7 +47,6 @@ _LANES_SHIFT: Final = 4
 _LANES_MASK: Final = 0x3F
 _TO_THE_NEXT: Final = frozenset({FlitLogging, FlitPerformanceMeasurement})
 """Layouts that end where the next structure starts."""
-_FIXED: Final[dict[type[AnyCapability], int | None]] = {}
 
 
 @attrs.frozen
@@ -57,6 +56,10 @@ class Problem:
     offset: int
     """In configuration space."""
     reason: str
+
+    def to_dict(self) -> dict[str, int | str]:
+        """Return it as plain data."""
+        return {"offset": self.offset, "reason": self.reason}
 
 
 class Place(NamedTuple):
@@ -93,14 +96,14 @@ def walk(data: bytes) -> Walk:
         lanes = _U16(data, express + _LINK_CAPABILITIES)[0] >> _LANES_SHIFT if express + 14 <= end else 0
         facts = Facts(vendor_id, device_id, layout, port_type, lanes & _LANES_MASK)
         extended = [*_extended(data, problems)]
-    starts = sorted({at for at, _ in found})
-    extended_starts = sorted({at for at, _ in extended})
+    places = [_place(data, at, number, facts, found, end) for at, number in found]
     extended_end = min(len(data), EXTENDED_BYTES)
-    places = [_place(data, at, number, facts, _next_start(starts, at, end), end) for at, number in found]
-    places += [
-        _extended_place(data, at, number, facts, _next_start(extended_starts, at, extended_end), extended_end)
-        for at, number in extended
-    ]
+    for at, number in extended:
+        plain = PLAIN_EXTENDED.get(number)
+        if plain is None:
+            places.append(_extended_place(data, at, number, facts, extended, extended_end))
+        else:
+            places.append(Place(at, number, plain, extended_end))
     return Walk(facts, tuple(places), tuple(problems))
 
 
@@ -161,38 +164,33 @@ def _extended(data: bytes, problems: list[Problem]) -> Iterator[tuple[int, int]]
         came_from, at = at, header >> _EXTENDED_NEXT_SHIFT & _EXTENDED_NEXT_MASK
 
 
-def _next_start(starts: list[int], at: int, end: int) -> int:
-    index = starts.index(at) + 1
-    return starts[index] if index < len(starts) else end
+def _next_start(found: Sequence[tuple[int, int]], at: int, end: int) -> int:
+    """Return where the structure after this one starts, or the end."""
+    return min((start for start, _ in found if start > at), default=end)
 
 
-def _place(data: bytes, at: int, capability_id: int, facts: Facts, next_start: int, end: int) -> Place:
+def _place(data: bytes, at: int, capability_id: int, facts: Facts, found: Sequence[tuple[int, int]], end: int) -> Place:
     try:
         layout = capability_layout(capability_id, data, at, facts)
     except (error, IndexError):
         layout = OpaqueCapability
-    stop = _without_zeros(data, at, next_start) if layout is OpaqueCapability else end
+    stop = _without_zeros(data, at, _next_start(found, at, end)) if layout is OpaqueCapability else end
     return Place(at, capability_id, layout, stop)
 
 
-def _extended_place(data: bytes, at: int, capability_id: int, facts: Facts, next_start: int, end: int) -> Place:
+def _extended_place(
+    data: bytes, at: int, capability_id: int, facts: Facts, found: Sequence[tuple[int, int]], end: int
+) -> Place:
     try:
         layout = extended_layout(capability_id, data, at, facts)
-        if _fixed_size(layout) is not None:
-            return Place(at, capability_id, layout, end)
         size = own_size(layout, data, at, facts)
     except (error, IndexError):
         layout, size = OpaqueExtendedCapability, None
     if size is not None:
         return Place(at, capability_id, layout, min(at + size, end))
     takes_the_rest = layout is OpaqueExtendedCapability or layout in _TO_THE_NEXT
-    return Place(at, capability_id, layout, _without_zeros(data, at, next_start) if takes_the_rest else end)
-
-
-def _fixed_size(layout: type[AnyCapability]) -> int | None:
-    if layout not in _FIXED:
-        _FIXED[layout] = layout.fixed_size()
-    return _FIXED[layout]
+    stop = _without_zeros(data, at, _next_start(found, at, end)) if takes_the_rest else end
+    return Place(at, capability_id, layout, stop)
 
 
 def _without_zeros(data: bytes, at: int, stop: int) -> int:

@@ -1,7 +1,7 @@
 """From a field list to the source of a function that reads bytes and writes JSON, with no object in between.
 
 The text is the one that ``json.dumps(cls.parse(data).to_dict())`` gives, for thousands of structures at once. Runs of
-fixed size are one ``struct`` call, as in a reader; neighbouring bits go through tables of at most 4096 texts, which
+fixed size are one ``struct`` call, as in a reader; neighbouring bits go through tables of at most 256 texts, which
 fill as values are met. On any surprise, and for words that registers do not have, the message is parsed after all.
 """
 
@@ -30,7 +30,7 @@ JsonReader: TypeAlias = Callable[[bytes], tuple[str, int]]
 
 _READERS: Final[dict[type[WireStruct], JsonReader]] = {}
 _TEXTS: Final[dict[type[Any], _Codes]] = {}
-_TABLE_BITS: Final = 12
+_TABLE_BITS: Final = 8
 """Bits that share a table of texts; a wider field is written by itself."""
 _UNROLLED: Final = 8
 """Up to so many integers of an array are read in one go."""
