@@ -209,10 +209,12 @@ class BulkReader:
             session = self.talk.session(flow, row.session)
             if session is None or session.keys is None:
                 continue
+            before = session.keys.pair
             opened = session.keys.open(raw[:header], raw[header:], raw[4 : 4 + row.number_bytes])
             if opened is None:
                 continue
-            self.talk.name_sessions()  # which may have proven its secret just now
+            if session.keys.pair is not before:  # it has proven its secret just now
+                self.talk.name_sessions()
             fields, side = [*row], REQUEST if opened[0] == Direction.REQUEST.value else RESPONSE
             is_told = fill_opened(fields, flow, side, memoryview(opened[1]), filled, session.is_encrypted)
             ROW.pack_into(batch.rows, at * ROW_BYTES, *fields)

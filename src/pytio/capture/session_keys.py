@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import cache
 from typing import Final
 
 import attrs
@@ -16,7 +17,7 @@ import attrs
 from pytio import _accel
 from pytio._accel.pure_openers import RecordOpener as PureRecordOpener
 from pytio.capture.secrets import LoggedSecrets, SecretKind, SecretStore
-from pytio.crypto import Secret, digest
+from pytio.crypto import AeadAlgorithm, Secret, digest
 from pytio.crypto.aead import Aead
 from pytio.errors import VerificationError
 from pytio.spdm.key_schedule import HandshakeSecrets, KeySchedule, RecordKeys
@@ -59,6 +60,12 @@ def record_opener(
     return PureRecordOpener(Aead(keys.aead, keys.key), keys.iv.reveal(), is_encrypted, bits)
 
 
+@cache
+def _require(algorithm: AeadAlgorithm) -> None:
+    """Raise UnsupportedAlgorithmError if the library lacks an AEAD, before a record has to find out."""
+    Aead(algorithm, bytes(algorithm.key_size))
+
+
 class _Direction:
     """One direction under one secret, and, after a key update, its successors."""
 
@@ -69,15 +76,12 @@ class _Direction:
         self._protection = protection
         self._orders = orders
         self._secrets = [secret]  # of the present key, and as far as they were needed, of those that follow it
-        self._openers = [self._opener(secret)]
+        self._openers: list[_accel.AnyRecordOpener] = []  # as far as they were needed
 
     @property
     def opener(self) -> _accel.AnyRecordOpener:
         """What opens records under the present key."""
-        return self._openers[0]
-
-    def _opener(self, secret: Secret) -> _accel.AnyRecordOpener:
-        return record_opener(self._schedule.record_keys(secret), self._protection, self._orders)
+        return self._at(0)
 
     def search(self, header: bytes, body: bytes, low: bytes) -> bytes | None:
         """Return the payload if this is a record that comes later, after losses or key updates."""
@@ -89,18 +93,34 @@ class _Direction:
         return None
 
     def _at(self, updates: int) -> _accel.AnyRecordOpener:
-        while len(self._openers) <= updates:
+        while len(self._secrets) <= updates:
             self._secrets.append(self._schedule.updated_secret(self._secrets[-1]))
-            self._openers.append(self._opener(self._secrets[-1]))
+        while len(self._openers) <= updates:
+            keys = self._schedule.record_keys(self._secrets[len(self._openers)])
+            self._openers.append(record_opener(keys, self._protection, self._orders))
         return self._openers[updates]
 
 
 class _Directions:
-    """Both directions of a session."""
+    """Both directions of a session; no key is made before a record asks for it."""
 
-    def __init__(self, request: _Direction, response: _Direction) -> None:
+    def __init__(self, request: _Direction, response: _Direction, expected: int = 0) -> None:
         self._sides = (request, response)
-        self.pair = _accel.chosen.session_opener(request.opener, response.opener)
+        self._pair: _accel.AnySessionOpener | None = None
+        self._expected = expected
+
+    @property
+    def pair(self) -> _accel.AnySessionOpener:
+        """What opens the records that come next."""
+        if self._pair is None:
+            self._pair = _accel.chosen.session_opener(*(side.opener for side in self._sides))
+            self._pair.expected = self._expected
+        return self._pair
+
+    @property
+    def expected(self) -> int:
+        """The side whose record is tried first."""
+        return self._expected if self._pair is None else self._pair.expected
 
     def open_next(self, header: bytes, body: bytes, low: bytes) -> tuple[int, bytes] | None:
         """Open a record that comes next on either side; ``low`` is what it carries of its number."""
@@ -165,8 +185,9 @@ class SessionKeys:
     ) -> None:
         """Start a session in its handshake phase; ``key`` is what key logs call it.
 
-        Raises UnsupportedAlgorithmError if the library lacks the hash.
+        Raises UnsupportedAlgorithmError if the library lacks the hash or the AEAD.
         """
+        _require(schedule.aead)
         self.transcript = transcript
         self.schedule = schedule
         self.is_established = False
@@ -224,15 +245,16 @@ class SessionKeys:
 
     def _data_sides(self, key_set: _KeySet) -> _Directions | None:
         logged = key_set.logged or LoggedSecrets()
+        expected = key_set.sides.expected if key_set.sides is not None else 0
         if logged.request_data is not None and logged.response_data is not None:
-            return self._directions(logged.request_data, logged.response_data)
+            return self._directions(logged.request_data, logged.response_data, expected)
         master = logged.master
         if master is None and key_set.handshake_secret is not None:
             master = self.schedule.master_secret(key_set.handshake_secret)
         if master is None or self._th2_hash is None:
             return None
         data = self.schedule.data_secrets(master, self._th2_hash)
-        return self._directions(data.request, data.response)
+        return self._directions(data.request, data.response, expected)
 
     def do_without_transcript(self) -> bool:
         """Give up what the transcript would be needed for, and return whether a key log's data secrets are left."""
@@ -245,10 +267,11 @@ class SessionKeys:
         ]
         return bool(self._key_sets)
 
-    def _directions(self, request: Secret, response: Secret) -> _Directions:
+    def _directions(self, request: Secret, response: Secret, expected: int = 0) -> _Directions:
         return _Directions(
             _Direction(self.schedule, request, self.protection, self._orders),
             _Direction(self.schedule, response, self.protection, self._orders),
+            expected,
         )
 
     def _settle(self, key_set: _KeySet) -> None:
@@ -292,9 +315,7 @@ class SessionKeys:
         self.is_established = True
         self._failures = 0
         for key_set in self._key_sets:
-            before, key_set.sides = key_set.sides, self._data_sides(key_set)
-            if before is not None and key_set.sides is not None:
-                key_set.sides.pair.expected = before.pair.expected
+            key_set.sides = self._data_sides(key_set)
 
     @property
     def pair(self) -> _accel.AnySessionOpener | None:
