@@ -8,7 +8,7 @@ to talk in is handed on before, since a response is read by what was asked.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, NamedTuple
 
 import attrs
 
@@ -50,8 +50,7 @@ _STOPS: Final = {True: _marks(FOLLOWED), False: _marks(CARRIERS | {SpdmCode.GET_
 _LINK_TYPES: Final = {transport: LinkType(link_type) for link_type, (_, transport) in ROW_LINKS.items()}
 
 
-@attrs.frozen(eq=False)
-class Run:
+class Run(NamedTuple):
     """Plain rows of a batch, one after the other.
 
     Attributes:
@@ -69,8 +68,7 @@ class Run:
     is_last: bool
 
 
-@attrs.frozen(eq=False)
-class Told:
+class Told(NamedTuple):
     """A record that was read by itself.
 
     Attributes:

@@ -8,7 +8,7 @@ handler for each message class that changes anything. Transports are decided out
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar, Final, Protocol
+from typing import Any, ClassVar, Final, NamedTuple, Protocol
 
 import attrs
 
@@ -71,8 +71,7 @@ _SIGNED: Final = {
 }
 
 
-@attrs.frozen
-class Said:
+class Said(NamedTuple):
     """A message, its bytes without padding, and the record that completed it."""
 
     message: SpdmMessage
@@ -215,9 +214,11 @@ class Conversation:
             )
 
     def _report_signed(self, draft: Draft, said: Said, channel: Channel, encapsulated: bool) -> None:
+        if self._signed is None and self._checker is None:
+            return
         signature = getattr(said.message, "signature", None)
         what = _SIGNED.get(said.message.code)
-        if (self._signed is None and self._checker is None) or what is None or not signature:
+        if what is None or not signature:
             return
         unsigned = said.raw[: len(said.raw) - len(signature)]
         if said.message.code is SpdmCode.CHALLENGE_AUTH:

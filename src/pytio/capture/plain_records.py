@@ -194,6 +194,7 @@ def followed_record(
 def plain_records(reader: BulkReader, run: Run) -> Iterator[Record]:
     """Yield the records of plain rows, while the reader is where they are in the capture."""
     data, talk, places, number = run.batch.data, reader.talk, reader.places, run.number
+    known = talk.conversations
     rows = memoryview(run.batch.rows)[run.first * ROW_BYTES : run.stop * ROW_BYTES]
     for row in ROW.iter_unpack(rows):
         made = _record_of(places, data, row, number)
@@ -201,7 +202,7 @@ def plain_records(reader: BulkReader, run: Run) -> Iterator[Record]:
         made.findings = made.raw_message = made.asked = made.negotiated = None
         state, is_request = row[12], row[13] == REQUEST
         if state in _SAID:
-            conversation = talk.conversation(row[9])
+            conversation = known.get(row[9]) or talk.conversation(row[9])
             if state == STATE_OPEN:
                 channel = conversation.sessions[row[8]].channel
                 made.raw_message = bytes(talk.plain[row[6] : row[6] + row[7]])

@@ -9,7 +9,7 @@ from __future__ import annotations
 import html
 from collections.abc import Callable, Iterator, Sequence
 from enum import Enum, IntEnum
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Final
 
 from pytio.capture.records import CARRIED_FIELDS, Check, Direction, Layer, Record
@@ -33,8 +33,10 @@ __all__ = (
 
 _SHORT_BYTES: Final = 8
 _MANY_FLAGS: Final = 4
+_FEW_FLAGS: Final = 256  # combinations whose text is remembered
 _FEW_ELEMENTS: Final = 5
 _ROW_BYTES: Final = 16
+_WITHOUT_WRAPPER: Final = frozenset({"idekm", "tdisp"})
 _SHOWN_NAMES: Final = {"idekm": "IDE_KM"}
 
 
@@ -105,10 +107,14 @@ def said_by(record: Record) -> tuple[str, str]:
 
 def told_by(layers: Sequence[Layer]) -> tuple[str, str]:
     """Return what the layers of one message say: its name, and the fields that make it different from others."""
-    told, inner = list(layers), layers[-1]
-    if inner.name in ("idekm", "tdisp") or (len(told) > 1 and inner.message is None):
-        told = [*told[:-2], inner]  # the vendor-defined wrapper adds nothing to what is inside
-    names = " > ".join(_title(layer, first=position == 0) for position, layer in enumerate(told))
+    inner = layers[-1]
+    carriers = layers[:-1]
+    if carriers and (inner.name in _WITHOUT_WRAPPER or inner.message is None):
+        carriers = layers[:-2]  # the vendor-defined wrapper adds nothing to what is inside
+    names = _title(inner, first=not carriers)
+    if carriers:
+        told = [_title(layer, first=position == 0) for position, layer in enumerate(carriers)]
+        names = " > ".join([*told, names])
     return names, brief_fields(inner.message) if inner.message is not None else ""
 
 
@@ -157,6 +163,7 @@ def _nothing(value: object) -> None:
     return None
 
 
+@lru_cache(maxsize=_FEW_FLAGS, typed=True)
 def _brief_flags(value: WireFlag) -> str | None:
     names = value.names()
     return f"{int(value):#x}" if len(names) > _MANY_FLAGS else "|".join(names) or None

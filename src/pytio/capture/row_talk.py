@@ -6,9 +6,7 @@ when a response that matters comes. Everything else that changes nothing is neve
 
 from __future__ import annotations
 
-from typing import Any, Final
-
-import attrs
+from typing import Any, Final, NamedTuple
 
 from pytio import _accel
 from pytio._accel.pure_records import RecordTable
@@ -76,8 +74,7 @@ _DOE_PADDING: Final = BYTES_PER_DW - 1
 _UNSEEN: Final = Frame(0, 0, LinkType.PCI_DOE, b"", 0)
 
 
-@attrs.frozen(eq=False)
-class _Waiting:
+class _Waiting(NamedTuple):
     """A plain request that its conversation has not read."""
 
     row: IndexRow
@@ -91,6 +88,7 @@ class RowTalk:
     Attributes:
         plain: the plaintexts that the rows of the present batch point to.
         table: the sessions whose records can be opened.
+        conversations: those that were asked for, by flow.
     """
 
     def __init__(self, dissector: Dissector, places: Places) -> None:
@@ -99,7 +97,7 @@ class RowTalk:
         self.table: RecordTable = _accel.chosen.record_table()
         self._dissector = dissector
         self._places = places
-        self._conversations: dict[int, Conversation] = {}
+        self.conversations: dict[int, Conversation] = {}
         self._waiting: dict[tuple[int, int, bool], _Waiting] = {}
 
     def heard(self, flow: int) -> Heard:
@@ -110,9 +108,9 @@ class RowTalk:
 
     def conversation(self, flow: int) -> Conversation:
         """Return the conversation that rows call ``flow``."""
-        found = self._conversations.get(flow)
+        found = self.conversations.get(flow)
         if found is None:
-            found = self._conversations[flow] = self._dissector.conversation(self.heard(flow))
+            found = self.conversations[flow] = self._dissector.conversation(self.heard(flow))
         return found
 
     def session(self, flow: int, session_id: int) -> Session | None:

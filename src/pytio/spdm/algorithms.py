@@ -7,7 +7,8 @@ sizes, by name. Importing this file imports no cryptography.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pytio.wire import OpenEnum, WireFlag
 
@@ -194,6 +195,7 @@ class KeyPairAsymAlgo(WireFlag):
 
 
 A = TypeVar("A", bound="Algorithm")
+_REMEMBERED: Final = 64
 
 
 def _only(selected: WireFlag, algorithms: type[A]) -> A:
@@ -203,9 +205,15 @@ def _only(selected: WireFlag, algorithms: type[A]) -> A:
         ValueError: no bit is set, or several, or one without a name.
     """
     try:
-        return algorithms[str(selected.name)]
+        found: A = _named(selected, algorithms)
     except KeyError:
         raise ValueError(f"{selected!r} is not a selection of one algorithm") from None
+    return found
+
+
+@lru_cache(maxsize=_REMEMBERED, typed=True)  # every message whose sizes were negotiated asks
+def _named(selected: WireFlag, algorithms: Any) -> Any:
+    return algorithms[str(selected.name)]
 
 
 def hash_algorithm(selected: BaseHashAlgo) -> HashAlgorithm:

@@ -19,6 +19,7 @@ hashes may have any length; where the specification fixes one, it is that of the
 from __future__ import annotations
 
 from enum import Enum
+from functools import lru_cache
 from typing import Final
 
 import attrs
@@ -95,12 +96,17 @@ def bin_concat(version: int, size: int, label: Label, context: bytes = b"") -> b
     ``size`` is the number of bytes to derive. Raises ValueError if it does not fit, or if ``version`` is none of
     0x10 to 0x14.
     """
+    return _prefix(version, size, label) + context
+
+
+@lru_cache(maxsize=256)
+def _prefix(version: int, size: int, label: Label) -> bytes:
     minor = _known(version) & _MINOR_VERSION_MASK
     try:
         length = size.to_bytes(_LENGTH_FIELD_BYTES, "little")
     except OverflowError as error:
         raise ValueError(f"{size} bytes cannot be asked for in {_LENGTH_FIELD_BYTES} bytes of length") from error
-    return length + f"spdm1.{minor} ".encode() + label.value + context
+    return length + f"spdm1.{minor} ".encode() + label.value
 
 
 @attrs.frozen
