@@ -109,8 +109,16 @@ class ModuleTable(SphinxDirective):
         """Yield a heading that can be linked to, and the docstring below it."""
         rubric = nodes.rubric("", "", nodes.literal(title, title), ids=[nodes.make_id(f"{cls.__module__}-{title}")])
         self.state.document.note_explicit_target(rubric, rubric)
+        self.note_class(cls, rubric)
         yield rubric
         yield from paragraphs(cls.__doc__ or "")
+
+    def note_class(self, cls: type, node: nodes.Element) -> None:
+        """Let references to a class lead to a node, unless a page describes the class in full."""
+        domain = self.env.domains.python_domain
+        name = f"{cls.__module__}.{cls.__qualname__}"
+        if name not in domain.objects:
+            domain.note_object(name, "class", node["ids"][0], aliased=True, location=node)
 
     @staticmethod
     def comments(module: str) -> dict[tuple[str, str], str]:
@@ -195,9 +203,19 @@ class NameTable(ModuleTable):
     def render(self) -> Iterator[nodes.Node]:
         """Yield one table: name, first sentence."""
         names: tuple[str, ...] = self.module.__all__
-        rows = [(literal(name), self.summary(name)) for name in names]
+        rows = [(self.named(name), self.summary(name)) for name in names]
         if rows:
             yield table(("name", "what it is"), rows, (40, 80))
+
+    def named(self, name: str) -> Cell:
+        """Return the cell of a name; references to a class lead to it."""
+        value = getattr(self.module, name)
+        if not inspect.isclass(value):
+            return literal(name)
+        cell = nodes.literal(name, name, ids=[nodes.make_id(f"{self.module.__name__}-name-{name}")])
+        self.state.document.note_explicit_target(cell, cell)
+        self.note_class(value, cell)
+        return cell
 
     def summary(self, name: str) -> str:
         """Return the first paragraph of a name's documentation, wherever it was defined."""

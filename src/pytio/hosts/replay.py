@@ -25,9 +25,6 @@ class ReplayTransport:
     """A `Transport` that hands out recorded answers, in their order.
 
     Guarantees that an answer belongs to the very request that drew it. Where a request drew none, nothing can be read.
-
-    Attributes:
-        remaining: how many exchanges have not been asked for.
     """
 
     def __init__(self, records: Iterable[Record], name: str = "replay") -> None:
