@@ -98,8 +98,7 @@ def _check_mark(check: Check) -> tuple[str, Style]:
 
 def said_by(record: Record) -> tuple[str, str]:
     """Return what a record says: the name of its message, and the fields that make it different from others."""
-    secured = record.layer("secured")
-    if secured is not None and record.is_decrypted is False:
+    if record.is_decrypted is False and (secured := record.layer("secured")) is not None:
         return f"encrypted, {len(secured.data)} bytes", ""
     told = record.inner_layers or record.layers[-1:]
     return told_by(told) if told else (f"{len(record.data)} bytes", "")
