@@ -3,7 +3,8 @@
 Documents: SEV Secure Nested Paging Firmware ABI Specification (AMD 56860), Secure Encrypted Virtualization API (AMD
 55766), and the kernel's ``psp-sev.h`` and ``sev-guest.h``. Codes are in `pytio.sev.codes`; the ioctl blocks of the
 host in `pytio.sev.host_ioctl`, of the guest in `pytio.sev.guest_ioctl`; the attestation report and the certificate
-table have modules of their own.
+table have modules of their own. SEV-TIO begins at `pytio.sev.tio_codes` (its numbers) and `pytio.sev.commands` (the
+PSP's command buffers).
 """
 
 from pytio.sev.attestation import AttestationReport, GuestPolicy, KeyInfo, PlatformInfo

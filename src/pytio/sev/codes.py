@@ -1,4 +1,4 @@
-"""Every number of the SEV firmware's and the kernel's SEV interfaces, once.
+"""Every number of the SEV firmware's and the kernel's SEV interfaces, once; the PSP's commands are in `tio_codes`.
 
 Documents: AMD 56860 (status codes), the kernel's ``psp-sev.h`` and ``sev-guest.h``. This file knows no layout.
 """
