@@ -116,3 +116,13 @@ def test_spdm_through_a_mailbox(platform: Platform, tmp_path: Path, capsys: pyte
     uri = f"doe:{DEVICE}?root={tmp_path}"
     assert main(["spdm", uri, "--root", str(root)]) == ExitCode.DONE
     assert "ECDSA" in capsys.readouterr().out
+
+
+def test_spdm_through_the_mailbox_of_a_tree(
+    platform: Platform, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["spdm", DEVICE, "--root", str(tmp_path), "--exchange", "challenge"]) == ExitCode.DONE
+    assert "CHALLENGE_AUTH signature: holds" in capsys.readouterr().out
+    platform.connect_device("tsm0")
+    assert main(["spdm", DEVICE, "--root", str(tmp_path)]) == ExitCode.UNAVAILABLE
+    assert "force this" in capsys.readouterr().err

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from pytio.backends.base import Transport
 from pytio.cli import ExitCode
@@ -21,6 +22,7 @@ from pytio.crypto.issuing import issue_chain
 from pytio.crypto.x509 import parse_pem_certificates
 from pytio.errors import BackendError, PeerError, ProtocolError, VerificationError
 from pytio.hosts import Driver, Tap, TappedTransport, open_transport
+from pytio.hosts.registry import is_address
 from pytio.hosts.secrets import secrets_of
 from pytio.mock.example import EXAMPLE_KEYS
 from pytio.spdm import Requester, RequesterConfig, algorithms
@@ -50,7 +52,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--slot", type=int, choices=range(_MOST_SLOT + 1), default=0, help="the responder's; default: 0"
     )
-    parser.add_argument("--root", metavar="FILE", action="append", default=[], help="PEM or DER of a root to trust")
+    parser.add_argument(
+        "--root",
+        metavar="FILE|DIR",
+        action="append",
+        default=[],
+        help="PEM or DER of a root to trust; a folder is the sysfs that has the device",
+    )
     parser.add_argument("--at", metavar="TIME", type=_time, help="judge certificates at this time (ISO 8601)")
     parser.add_argument("--pcap", metavar="FILE", help="write the conversation, and its secrets, as pcapng")
     parser.add_argument("--stop-peer", action="store_true", help="tell the responder to end, too")
@@ -79,7 +87,7 @@ def run(arguments: argparse.Namespace) -> int:
 @contextlib.contextmanager
 def _driver(arguments: argparse.Namespace) -> Iterator[Driver]:
     """Open the transport, with a tap around it where a file was named, and put a requester on it."""
-    transport = open_transport(arguments.uri)
+    transport = open_transport(_uri(arguments))
     end: Callable[..., None] | None = getattr(transport, "end", None)
     with contextlib.ExitStack() as stack:
         stack.callback(lambda: end(stops_peer=arguments.stop_peer) if end is not None else transport.close())
@@ -95,6 +103,13 @@ def _driver(arguments: argparse.Namespace) -> Iterator[Driver]:
         yield Driver(requester, tapped)
 
 
+def _uri(arguments: argparse.Namespace) -> str:
+    """Return what to open: the address of a device belongs to the sysfs of ``--root``, where that names one."""
+    uri: str = arguments.uri
+    trees = [name for name in arguments.root if Path(name).is_dir()]
+    return f"doe:{uri}?{urlencode({'root': trees[-1]})}" if trees and is_address(uri) else uri
+
+
 def _configuration(arguments: argparse.Namespace) -> RequesterConfig:
     default = RequesterConfig()
     settings: dict[str, Any] = {}
@@ -105,7 +120,9 @@ def _configuration(arguments: argparse.Namespace) -> RequesterConfig:
         algorithm = algorithms.signature_algorithm(named[0] if named else default.algorithms.req_asym[0])
         identity = issue_chain(algorithm, role=ChainRole.REQUESTER)
         settings |= {"key_pairs": (KeyPair(identity.key),), "slots": {0: Slot(identity.certificates)}}
-    roots = tuple(root for name in arguments.root for root in _roots(Path(name).read_bytes()))
+    roots = tuple(
+        root for name in arguments.root if not Path(name).is_dir() for root in _roots(Path(name).read_bytes())
+    )
     return RequesterConfig(
         versions=versions_of(arguments),
         algorithms=algorithms_of(arguments),

@@ -16,7 +16,7 @@ from pytio.backends.base import Transport
 from pytio.errors import BackendUnavailableError
 from pytio.ids import Bdf
 
-__all__ = ("GROUP", "SCHEMES", "Host", "open_host", "open_transport", "open_uri", "schemes")
+__all__ = ("GROUP", "SCHEMES", "Host", "is_address", "open_host", "open_transport", "open_uri", "schemes")
 
 GROUP: Final = "pytio.backends"
 """The group of entry points that add schemes."""
@@ -87,13 +87,14 @@ def open_transport(uri: str) -> Transport:
 
     A bare address, such as ``0000:e1:00.0``, is that device's DOE mailbox.
     """
-    opened = open_uri(f"doe:{uri}" if _is_address(uri) else uri)
+    opened = open_uri(f"doe:{uri}" if is_address(uri) else uri)
     if not isinstance(opened, Transport):
         raise BackendUnavailableError(uri, "it is no transport", "use open_host")
     return opened
 
 
-def _is_address(uri: str) -> bool:
+def is_address(uri: str) -> bool:
+    """Say whether it is no URI at all, but the address of a device."""
     try:
         Bdf.parse(uri)
     except ValueError:
