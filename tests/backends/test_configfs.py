@@ -16,9 +16,9 @@ from pytio.errors import (
     BackendRefusedError,
     BackendUnavailableError,
 )
+from pytio.hosts.file_nodes import Directory
 from tests.fakes.configfs import Reports
 from tests.fakes.fuse import Mount, why_not
-from tests.fakes.nodes import Directory
 
 NONCE = bytes(range(64))
 

@@ -23,7 +23,7 @@ from pytio.errors import (
     BackendTimeoutError,
     BackendUnavailableError,
 )
-from tests.fakes.nodes import Text
+from pytio.hosts.file_nodes import Text
 from tests.fakes.platform import DEVICE, ROOT_PORT, Platform, add_guest_files
 
 GENERAL = [

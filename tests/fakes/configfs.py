@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import attrs
 
-from tests.fakes.nodes import Directory, File, Handle, Node, Text
+from pytio.hosts.file_nodes import Directory, File, Handle, Node, Text
 
 
 @attrs.define(eq=False)

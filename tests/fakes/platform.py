@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Final
 
 from pytio.backends.sysfs import TsmShape
-from tests.fakes.nodes import Binary, Config, Directory, Link, Text
+from pytio.hosts.file_nodes import Binary, Config, Directory, Link, Text
 from tests.fakes.ports import Port
 
 BRIDGE: Final = "0000:e0"

@@ -27,13 +27,13 @@ from pytio.errors import (
     VerificationError,
 )
 from pytio.hosts import Driver, open_host, open_transport
+from pytio.hosts.file_nodes import Text
 from pytio.hosts.linux import LinuxHost, LinuxTsm, LinuxWitness
 from pytio.hosts.tsm import drive
 from pytio.ids import Bdf
 from pytio.spdm.configuration import Trust
 from pytio.spdm.events import Authenticated, CertificateRead, Connected, Measured, SessionEstablished
 from pytio.spdm.requests import Authenticate, Connect, Measure, ReadCertificate, StartSession
-from tests.fakes.nodes import Text
 from tests.fakes.platform import DEVICE, FAR_DEVICE, MEASUREMENTS, REPORT, ROOT_PORT, Platform, add_guest_files
 
 every_shape = pytest.mark.parametrize("platform", TsmShape, indirect=True, ids=lambda shape: str(shape.name))

@@ -1,7 +1,8 @@
-"""The nodes of a fake file system: folders, links, text attributes, and files that are live objects.
+"""The nodes of a sysfs-shaped tree: folders, links, text attributes, and files that are live objects.
 
-Facts: the rules of sysfs that bite. A text attribute says it has 4096 bytes, is made at the first read of an open file,
-and stored by each single ``write()``; opening it for a direction that it lacks is EACCES, even for root.
+A model's tree is made of them; where there is FUSE, it can be mounted. Facts: the rules of sysfs that bite. A text
+attribute says it has 4096 bytes, is made at the first read of an open file, and is stored by each single ``write()``;
+opening it for a direction that it lacks is EACCES, even for root. Nodes raise OSError, as the kernel's would.
 """
 
 from __future__ import annotations
@@ -13,23 +14,36 @@ from typing import Final, Protocol
 
 import attrs
 
-TEXT_SIZE: Final = 4096
+__all__ = ("Binary", "Config", "Directory", "File", "Handle", "Link", "Live", "Node", "Text")
+
+_TEXT_BYTES: Final = 4096
+_CONFIG_BYTES: Final = 4096
+_UNPRIVILEGED_BYTES: Final = 64
+_READABLE: Final = 0o444
+_WRITABLE: Final = 0o222
 
 
 class Handle(Protocol):
     """An open file."""
 
-    def read(self, offset: int, size: int) -> bytes: ...
-    def write(self, offset: int, data: bytes) -> int: ...
-    def close(self) -> None: ...
+    def read(self, offset: int, size: int) -> bytes:
+        """Return at most ``size`` bytes from ``offset`` on."""
+
+    def write(self, offset: int, data: bytes) -> int:
+        """Take bytes; return how many."""
+
+    def close(self) -> None:
+        """Let go of it."""
 
 
 @attrs.define(eq=False)
 class Node:
-    """Base of all nodes."""
+    """Base of all nodes; two nodes are never equal."""
 
     mode: int = attrs.field(default=0o644, kw_only=True)
+    """Permission bits."""
     size: int = attrs.field(default=0, kw_only=True)
+    """What stat says."""
 
 
 @attrs.define(eq=False)
@@ -37,6 +51,7 @@ class Link(Node):
     """A symbolic link."""
 
     target: str
+    """Relative to the folder that it is in."""
 
 
 @attrs.define(eq=False)
@@ -47,24 +62,26 @@ class Directory(Node):
     mode: int = attrs.field(default=0o755, kw_only=True)
 
     def child(self, name: str) -> Node:
+        """Return an entry; raises FileNotFoundError."""
         found = self.entries.get(name)
         if found is None:
             raise FileNotFoundError(errno.ENOENT, name)
         return found
 
     def listing(self) -> Iterator[tuple[str, Node]]:
+        """Yield names and nodes, as they are now."""
         yield from list(self.entries.items())
 
     def make(self, name: str) -> Node:
-        """Make a folder, as mkdir does; only some folders allow it."""
+        """Make a folder, as mkdir does; only some folders allow it, others raise PermissionError."""
         raise PermissionError(errno.EPERM, name)
 
     def remove(self, name: str) -> None:
-        """Remove a folder, as rmdir does."""
+        """Remove a folder, as rmdir does; only some folders allow it, others raise PermissionError."""
         raise PermissionError(errno.EPERM, name)
 
     def add(self, path: str, node: Node) -> Node:
-        """Put a node at a path below this one; folders on the way are made."""
+        """Put a node at a path below this one, and return it; folders on the way are made."""
         folder, _, rest = path.partition("/")
         if not rest:
             self.entries[folder] = node
@@ -74,7 +91,7 @@ class Directory(Node):
         return below.add(rest, node)
 
     def find(self, path: str) -> Node:
-        """Return the node at a path below this one."""
+        """Return the node at a path below this one; raises FileNotFoundError."""
         folder, _, rest = path.partition("/")
         below = self.child(folder)
         if not rest:
@@ -87,29 +104,39 @@ class File(Node):
     """Base of what can be opened."""
 
     def open(self, access: int, uid: int) -> Handle:
+        """Open it for one of O_RDONLY, O_WRONLY, O_RDWR as a user; raises OSError."""
         raise NotImplementedError
 
     def _check(self, access: int) -> None:
-        wanted = {os.O_RDONLY: 0o444, os.O_WRONLY: 0o222}.get(access, 0o666)
-        if access == os.O_RDWR and not (self.mode & 0o444 and self.mode & 0o222):
-            raise PermissionError(errno.EACCES, "")
-        if not self.mode & wanted:
+        wanted = {os.O_RDONLY: (_READABLE,), os.O_WRONLY: (_WRITABLE,)}.get(access, (_READABLE, _WRITABLE))
+        if not all(self.mode & direction for direction in wanted):
             raise PermissionError(errno.EACCES, "")
 
 
 @attrs.define(eq=False)
 class Text(File):
-    """A text attribute. ``show`` is its text, newline excluded, or what makes it; ``store`` takes what is written."""
+    """A text attribute."""
 
     show: str | Callable[[], str] = ""
+    """Its text, newline excluded, or what makes it."""
     store: Callable[[str], None] | None = None
+    """Takes what is written; without it, a write is EIO."""
     writes: list[bytes] = attrs.field(factory=list)
     """Every write that arrived, refused or not."""
-    size: int = attrs.field(default=TEXT_SIZE, kw_only=True)
+    size: int = attrs.field(default=_TEXT_BYTES, kw_only=True)
 
     def open(self, access: int, uid: int) -> Handle:
+        """Open it, as its mode allows; root has no privilege here."""
         self._check(access)
         return _OpenText(self)
+
+    def read(self) -> str:
+        """Return the text, as one ``cat`` shows it without its newline."""
+        return self.open(os.O_RDONLY, 0).read(0, _TEXT_BYTES).decode().removesuffix("\n")
+
+    def write(self, text: str) -> None:
+        """Store a text, as one ``echo`` does; raises OSError."""
+        self.open(os.O_WRONLY, 0).write(0, f"{text}\n".encode())
 
 
 class _OpenText:
@@ -135,22 +162,26 @@ class _OpenText:
 
 
 class Live(Protocol):
-    """What stands behind a binary file."""
+    """What stands behind a configuration space's file."""
 
-    def read(self, offset: int, size: int) -> bytes: ...
-    def write(self, offset: int, data: bytes) -> None: ...
+    def read(self, offset: int, size: int) -> bytes:
+        """Read 1, 2 or 4 aligned bytes."""
+
+    def write(self, offset: int, data: bytes) -> None:
+        """Write 1, 2 or 4 aligned bytes."""
 
 
 @attrs.define(eq=False)
 class Binary(File):
-    """Bytes that never change."""
+    """Bytes to be read, made when the file is opened."""
 
-    content: bytes = b""
-    mode: int = attrs.field(default=0o444, kw_only=True)
+    content: bytes | Callable[[], bytes] = b""
+    mode: int = attrs.field(default=_READABLE, kw_only=True)
 
     def open(self, access: int, uid: int) -> Handle:
+        """Open it for reading; raises OSError."""
         self._check(access)
-        return _OpenBinary(self.content)
+        return _OpenBinary(self.content if isinstance(self.content, bytes) else self.content())
 
 
 @attrs.frozen
@@ -175,14 +206,15 @@ class Config(File):
     """
 
     space: Live
-    size: int = attrs.field(default=4096, kw_only=True)
+    size: int = attrs.field(default=_CONFIG_BYTES, kw_only=True)
     is_locked_down: bool = False
     is_removed: bool = False
     accesses: list[tuple[str, int, int]] = attrs.field(factory=list)
     """Every access that reached the space: ``r`` or ``w``, offset, size."""
-    unprivileged_bytes: int = 64
+    unprivileged_bytes: int = _UNPRIVILEGED_BYTES
 
     def open(self, access: int, uid: int) -> Handle:
+        """Open it as a user; only root sees all of it."""
         return _OpenConfig(self, self.size if uid == 0 else self.unprivileged_bytes)
 
 
