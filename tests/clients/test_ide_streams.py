@@ -34,6 +34,7 @@ class Machine:
         self.keys: set[Bdf] = set()
         self.done: list[ReadConfig | WriteConfig] = []
         self.fails_at: int | None = None
+        self.broken: Bdf | None = None
         self.ports = {
             ROOT: MockFunction(0x1022, 0x14AB, port_type=4),
             DEVICE: MockFunction(0x1022, 0x14A0, tee_io=True),
@@ -71,6 +72,9 @@ class Machine:
                 return result
             outcome, failure = b"", None
             self.done.append(action)
+            if action.function == self.broken and isinstance(action, WriteConfig) and len(self.done) > 10:
+                failure = BackendError("test", "the port is gone")
+                continue
             if self.fails_at == len(self.done):
                 failure = BackendError("test", "the access failed")
                 continue
@@ -255,3 +259,20 @@ def test_flags_that_a_port_lacks_are_not_set() -> None:
     machine.establish(StreamSlots())
     assert machine.register(ROOT, 4) == 0x0000_0001
     assert machine.register(DEVICE, 4) == 0x0040_0001
+
+
+@pytest.mark.parametrize("broken", [ROOT, DEVICE])
+def test_a_rollback_that_fails_is_a_note_to_what_failed_first(broken: Bdf) -> None:
+    machine, slots = Machine(), StreamSlots()
+
+    def no_keys(_: Stream) -> Plan[None]:
+        machine.broken = broken
+        yield ReadConfig(ROOT, 0)
+        raise LocalProtocolError("no keys", "program")
+
+    with pytest.raises(LocalProtocolError, match="no keys") as caught:
+        machine.run(establish_between((ROOT, machine.at[ROOT]), (DEVICE, machine.at[DEVICE]), slots, no_keys))
+    assert any("the port is gone" in note for note in caught.value.__notes__)
+    other = next(function for function in (ROOT, DEVICE) if function != broken)
+    assert not any(machine.register(other, offset) for offset in (4, 8, 12, 16, 20, 24, 28))
+    assert len(slots) == 255  # whoever cannot clear the registers may not use the stream's id again

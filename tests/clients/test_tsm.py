@@ -9,7 +9,7 @@ from pytio.clients.tsm import (
     Action,
     CollectEvidence,
     Connect,
-    Evidence,
+    GivenEvidence,
     Lock,
     Look,
     Outcome,
@@ -95,7 +95,8 @@ def test_a_connect_that_is_none_is_undone(seen: Sight, reason: str) -> None:
 def test_what_cannot_be_seen_is_undone() -> None:
     actions, result = play(connect(DEVICE), Sight(DEVICE), None, REFUSED, BackendError("y"))
     assert actions[-1] == Stop(DEVICE)
-    assert result is REFUSED  # that the rollback failed, too, is not what the caller has to hear of
+    assert result is REFUSED  # what failed first is what is raised
+    assert REFUSED.__notes__ == ["rolling back failed, too: BackendError: y"]
 
 
 def test_kernels_without_links_or_authenticated() -> None:
@@ -117,8 +118,8 @@ def test_a_disconnect_that_is_none() -> None:
 
 
 def test_accept_judges_before_it_accepts() -> None:
-    evidence = Evidence(DEVICE, report=b"report")
-    judged: list[Evidence] = []
+    evidence = GivenEvidence(DEVICE, report=b"report")
+    judged: list[GivenEvidence] = []
     actions, result = play(accept(DEVICE, judged.append), None, evidence, None)
     assert actions == [Lock(DEVICE), CollectEvidence(DEVICE), Accept(DEVICE)]
     assert result is evidence
@@ -127,10 +128,10 @@ def test_accept_judges_before_it_accepts() -> None:
 
 
 def test_evidence_that_is_not_good_enough() -> None:
-    def refuse(evidence: Evidence) -> None:
+    def refuse(evidence: GivenEvidence) -> None:
         raise VerificationError("measurements")
 
-    actions, result = play(accept(DEVICE, refuse, lock_first=False), Evidence(DEVICE), None)
+    actions, result = play(accept(DEVICE, refuse, lock_first=False), GivenEvidence(DEVICE), None)
     assert actions == [CollectEvidence(DEVICE), Stop(DEVICE)]
     assert isinstance(result, VerificationError)
 

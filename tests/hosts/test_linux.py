@@ -12,7 +12,7 @@ from pytio import spdm
 from pytio.backends.bindings import PCI_DOE
 from pytio.backends.sysfs import Sysfs, TsmShape
 from pytio.clients import tsm as client
-from pytio.clients.tsm import Evidence
+from pytio.clients.tsm import GivenEvidence
 from pytio.crypto import Certificate
 from pytio.doe import Limits, StatusFlags
 from pytio.errors import (
@@ -87,7 +87,7 @@ class TestEveryShape:
             tdi.lock()
             tdi.accept()
         else:
-            seen: list[Evidence] = []
+            seen: list[GivenEvidence] = []
             plan = client.accept(Bdf.parse(DEVICE), seen.append, lock_first=False)
             drive(plan, LinuxTsm(sysfs), LinuxWitness(sysfs))
             assert seen[0].is_text is (platform.shape is TsmShape.R1)

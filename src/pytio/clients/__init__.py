@@ -4,6 +4,6 @@ A plan is a generator that yields the next action and is sent its outcome; `pyti
 rollback is a ``try``, and a test sends outcomes in and looks at the actions.
 """
 
-from pytio.clients.tsm import Evidence, PortSight, Sight, Tsm, Witness
+from pytio.clients.tsm import GivenEvidence, PortSight, Sight, Tsm, Witness
 
-__all__ = ("Evidence", "PortSight", "Sight", "Tsm", "Witness")
+__all__ = ("GivenEvidence", "PortSight", "Sight", "Tsm", "Witness")

@@ -3,16 +3,18 @@
 Documents: PCIe Base 6.x, "IDE Extended Capability"; the order is the Linux kernel's, with AMD's ranges and flags by
 default. A plan yields accesses to the configuration space of either port and is sent what was read; keys are somebody
 else's plan, run between set-up and enable. A stream is not established until both status registers say secure; whatever
-fails before that is rolled back, and the failure raised.
+fails before that is rolled back, and the failure raised; where rolling back fails, too, the error has a note of it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator
+from functools import partial
 from typing import Any, Final, TypeAlias, TypeVar
 
 import attrs
 
+from pytio.clients.rollback import roll_back, try_all
 from pytio.errors import LocalProtocolError, PytioError, VerificationError
 from pytio.ide_registers import (
     AddressAssociation,
@@ -287,8 +289,8 @@ def set_up(
         yield from _program(stream, endpoint, stream.endpoint_block, stream.policy.endpoint_rids, ())
         rids, addresses = stream.policy.root_port_rids, stream.policy.root_port_addresses
         yield from _program(stream, root_port, stream.root_port_block, rids, addresses)
-    except PytioError:
-        yield from tear_down(stream, slots)
+    except PytioError as error:
+        yield from roll_back(error, tear_down(stream, slots))
         raise
     return stream
 
@@ -332,28 +334,38 @@ def enable(stream: Stream) -> Plan[None]:
             if status.state != IdeStreamState.SECURE:
                 what = f"stream {stream.stream_id} at {port.function}, selective[{block.index}]: {status.state.name}"
                 raise VerificationError(what, (status.build(),))
-    except PytioError:
-        yield from disable(stream)
+    except PytioError as error:
+        yield from roll_back(error, disable(stream))
         raise
 
 
 def disable(stream: Stream) -> Plan[None]:
     """Clear the control register, root port first: both go to insecure at once, and forget the keys (PCIE_A31)."""
-    for port, block in stream.sides():
-        yield from _write(port.function, block.offset + _CONTROL, SelectiveIdeStreamControl().build())
+    cleared = SelectiveIdeStreamControl().build()
+    yield from try_all(
+        *(partial(_write, port.function, block.offset + _CONTROL, cleared) for port, block in stream.sides())
+    )
 
 
 def tear_down(stream: Stream, slots: StreamSlots) -> Plan[None]:
-    """Disable, clear all associations, and give the slot back."""
-    yield from disable(stream)
-    for port, block in stream.sides():
-        for index in range(block.associations):
-            at = block.offset + _ADDRESS_ASSOCIATIONS + index * _ADDRESS_BYTES
-            yield from _write(port.function, at, AddressAssociation().build())
-        cleared = RidAssociation().build()
-        for at in (_DW_BYTES, 0):  # RID association 2 with its valid bit before 1
-            yield WriteConfig(port.function, block.offset + _RID_ASSOCIATION + at, cleared[at : at + _DW_BYTES])
+    """Disable, clear all associations, and give the slot back.
+
+    Where a port cannot be written the other one is cleared nevertheless, and the slot stays taken.
+    """
+    yield from try_all(
+        partial(disable, stream),
+        *(partial(_clear_associations, port.function, block) for port, block in stream.sides()),
+    )
     slots.release(stream.slot)
+
+
+def _clear_associations(function: Bdf, block: SelectiveBlock) -> Plan[None]:
+    for index in range(block.associations):
+        at = block.offset + _ADDRESS_ASSOCIATIONS + index * _ADDRESS_BYTES
+        yield from _write(function, at, AddressAssociation().build())
+    cleared = RidAssociation().build()
+    for at in (_DW_BYTES, 0):  # RID association 2 with its valid bit before 1
+        yield WriteConfig(function, block.offset + _RID_ASSOCIATION + at, cleared[at : at + _DW_BYTES])
 
 
 def establish(
@@ -384,8 +396,8 @@ def establish(
     try:
         yield from program_keys(stream)
         yield from enable(stream)
-    except PytioError:
-        yield from tear_down(stream, slots)
+    except PytioError as error:
+        yield from roll_back(error, tear_down(stream, slots))
         raise
     return stream
 

@@ -12,7 +12,8 @@ from typing import Final, Protocol, TypeAlias, TypeVar
 
 import attrs
 
-from pytio.errors import BackendError, LocalProtocolError, PytioError, VerificationError
+from pytio.clients.rollback import roll_back
+from pytio.errors import LocalProtocolError, PytioError, VerificationError
 from pytio.ids import Bdf
 
 __all__ = (
@@ -20,7 +21,7 @@ __all__ = (
     "Action",
     "CollectEvidence",
     "Connect",
-    "Evidence",
+    "GivenEvidence",
     "Lock",
     "Look",
     "Outcome",
@@ -41,7 +42,7 @@ _PORTS: Final = 2
 
 
 @attrs.frozen
-class Evidence:
+class GivenEvidence:
     """What a TSM gives of a device's evidence, as it gives it; None for what it does not have.
 
     Attributes:
@@ -138,7 +139,7 @@ class Tsm(Protocol):
     def lock(self, interface: Bdf) -> None:
         """Have an interface locked."""
 
-    def evidence(self, device: Bdf) -> Evidence:
+    def evidence(self, device: Bdf) -> GivenEvidence:
         """Collect what there is of a device's evidence."""
 
     def accept(self, interface: Bdf) -> None:
@@ -171,7 +172,7 @@ class Lock:
 
 @attrs.frozen
 class CollectEvidence:
-    """Ask the TSM for evidence; the outcome is `Evidence`."""
+    """Ask the TSM for evidence; the outcome is `GivenEvidence`."""
 
     device: Bdf
 
@@ -199,7 +200,7 @@ class Look:
 
 Action: TypeAlias = Connect | Lock | CollectEvidence | Accept | Stop | Look
 """What a plan asks for."""
-Outcome: TypeAlias = Evidence | Sight | None
+Outcome: TypeAlias = GivenEvidence | Sight | None
 """What came of it; a failure is raised into the plan."""
 Plan: TypeAlias = Generator[Action, Outcome, T]
 """Actions out, outcomes in, a result at the end."""
@@ -221,8 +222,8 @@ def connect(device: Bdf) -> Plan[Sight]:
         after = yield from _look(device)
         if problems := after.problems():
             raise VerificationError(f"the connection of {device} ({'; '.join(problems)})", problems)
-    except PytioError:
-        yield from _roll_back(device)
+    except PytioError as error:
+        yield from roll_back(error, _stop(device))
         raise
     return after
 
@@ -245,7 +246,7 @@ def disconnect(device: Bdf) -> Plan[Sight]:
     return after
 
 
-def accept(interface: Bdf, policy: Callable[[Evidence], None], *, lock_first: bool = True) -> Plan[Evidence]:
+def accept(interface: Bdf, policy: Callable[[GivenEvidence], None], *, lock_first: bool = True) -> Plan[GivenEvidence]:
     """Lock an interface, let ``policy`` judge the evidence, and accept it; or stop it again.
 
     Args:
@@ -261,11 +262,11 @@ def accept(interface: Bdf, policy: Callable[[Evidence], None], *, lock_first: bo
         yield Lock(interface)
     try:
         evidence = yield CollectEvidence(interface)
-        assert isinstance(evidence, Evidence)
+        assert isinstance(evidence, GivenEvidence)
         policy(evidence)
         yield Accept(interface)
-    except Exception:
-        yield from _roll_back(interface)
+    except Exception as error:
+        yield from roll_back(error, _stop(interface))
         raise
     return evidence
 
@@ -276,9 +277,5 @@ def _look(device: Bdf) -> Plan[Sight]:
     return sight
 
 
-def _roll_back(target: Bdf) -> Plan[None]:
-    """Stop what was begun; that this fails, too, is not what the caller has to hear of."""
-    try:
-        yield Stop(target)
-    except BackendError:
-        return
+def _stop(target: Bdf) -> Plan[None]:
+    yield Stop(target)

@@ -27,7 +27,7 @@ from pytio.backends.sysfs import (
 )
 from pytio.backends.tsm_netlink import EvidenceType, read_evidence
 from pytio.clients import tsm as client
-from pytio.clients.tsm import Evidence, PortSight, Sight
+from pytio.clients.tsm import GivenEvidence, PortSight, Sight
 from pytio.doe import Feature, Limits
 from pytio.errors import BackendUnavailableError
 from pytio.hosts.capabilities import DOE, IDE, extended_capabilities
@@ -87,13 +87,13 @@ class LinuxTsm:
         """Write ``tsm/lock``, in a confidential guest."""
         interface_files(self._sysfs, self._sysfs.function(interface)).lock(self._name or self._guest_tsm())
 
-    def evidence(self, device: Bdf) -> Evidence:
+    def evidence(self, device: Bdf) -> GivenEvidence:
         """Read the files that the RFCs have for it; ask upstream's kernels over netlink, where they can be asked."""
         tsm = self._files(device)
         if tsm.shape is TsmShape.UPSTREAM and self._sysfs.root == _REAL_ROOT:
             return _evidence_of_netlink(device)
         files: EvidenceFiles = tsm.evidence()
-        return Evidence(device, files.certificates, files.measurements, files.report, files.is_text)
+        return GivenEvidence(device, files.certificates, files.measurements, files.report, files.is_text)
 
     def accept(self, interface: Bdf) -> None:
         """Write ``tsm/accept``, or what the RFCs have instead, in a confidential guest."""
@@ -117,11 +117,13 @@ class LinuxTsm:
         return names[0] if names else "tsm0"
 
 
-def _evidence_of_netlink(device: Bdf) -> Evidence:
+def _evidence_of_netlink(device: Bdf) -> GivenEvidence:
     with open_netlink() as netlink:
         found = read_evidence(netlink, device)
     chains = (found[kind] for kind in EvidenceType if kind in found and kind.name.startswith("CERTIFICATES"))
-    return Evidence(device, next(chains, None), found.get(EvidenceType.MEASUREMENTS), found.get(EvidenceType.REPORT))
+    return GivenEvidence(
+        device, next(chains, None), found.get(EvidenceType.MEASUREMENTS), found.get(EvidenceType.REPORT)
+    )
 
 
 class LinuxWitness:
@@ -211,7 +213,7 @@ class LinuxDevice:
         """Return what is to be seen of the connection; raises BackendError where it cannot be seen."""
         return LinuxWitness(self._sysfs).look(self.bdf)
 
-    def evidence(self) -> Evidence:
+    def evidence(self) -> GivenEvidence:
         """Return what the kernel gives of the device's evidence; raises BackendUnavailableError where it gives none."""
         return LinuxTsm(self._sysfs).evidence(self.bdf)
 
