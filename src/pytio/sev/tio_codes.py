@@ -24,7 +24,9 @@ __all__ = (
     "GuestMessageStatus",
     "GuestMessageType",
     "GuestMessageTypeR1",
+    "GuestState",
     "KeyScheduleAlgorithm",
+    "LaunchPageType",
     "MeasurementFlags",
     "MmioConfigFlags",
     "MmioConfigStatus",
@@ -112,6 +114,27 @@ class SevCommand(OpenEnum):
     TIO_ASID_FENCE_STATUS = 0x0E2
     TIO_TDI_INFO = 0x0E3
     TIO_ROLL_KEY = 0x0E4
+
+
+class LaunchPageType(OpenEnum):
+    """What a page of SNP_LAUNCH_UPDATE becomes."""
+
+    NORMAL = 1
+    VMSA = 2
+    ZERO = 3
+    """Filled with zeros, whatever was in it."""
+    UNMEASURED = 4
+    SECRETS = 5
+    """Filled by the firmware, with the guest's keys."""
+    CPUID = 6
+
+
+class GuestState(OpenEnum):
+    """How far the launch of a guest is."""
+
+    INIT = 0
+    LAUNCH = 1
+    RUNNING = 2
 
 
 # what the host carries between firmware and device
