@@ -10,7 +10,7 @@ from typing import Final
 
 import attrs
 
-from pytio.ide.codes import IdeError
+from pytio.ide.codes import BYTES_PER_DW, IdeError
 from pytio.ide.flit import FlitCompletion
 from pytio.ide.header import AnyHeader, Completion
 from pytio.ids import StreamId
@@ -91,4 +91,5 @@ def _is_last(header: AnyHeader) -> bool:
     """Whether no completion follows: Byte Count is what is left, this one included."""
     if not header.has_data or not isinstance(header, Completion | FlitCompletion):
         return True
-    return header.payload_bytes >= (header.byte_count or _MOST_BYTES)
+    before = header.lower_address % BYTES_PER_DW if isinstance(header, Completion) else 0  # in the first dword
+    return header.payload_bytes - before >= (header.byte_count or _MOST_BYTES)

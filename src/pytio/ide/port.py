@@ -78,8 +78,10 @@ class Port:
         )
         return next((streams[0] for streams in ranked if streams), None)
 
-    def send(self, tlp: Tlp, *, tee: bool | None = None, now: float = 0.0) -> list[Event]:
+    def send(self, tlp: Tlp, *, tee: bool | None = None, on: StreamId | None = None, now: float = 0.0) -> list[Event]:
         """Send a TLP on its stream, or in clear; a completion has the T of its request unless ``tee`` says otherwise.
+
+        ``on`` names the stream where something else than the registers selects it.
 
         Raises:
             LocalProtocolError: the TLP comes from a trusted environment and no Secure stream takes it; a request has a
@@ -88,7 +90,7 @@ class Port:
         header = tlp.header
         answer = self._answers.get(header.transaction or (-1, -1)) if header.sub_stream is SubStream.CPL else None
         is_tee = tee if tee is not None else answer is not None and answer[1]
-        stream = self.select(tlp, tee=is_tee)
+        stream = self.select(tlp, tee=is_tee) if on is None else self.streams.get(on)
         if stream is not None and stream.state is StreamState.SECURE:
             events = stream.send(tlp, tee=is_tee, now=now)
             self._order.append(stream)

@@ -81,6 +81,23 @@ class Stream:
         self._keys.destroy(slot)
         return []
 
+    def configure(self, config: StreamConfig) -> None:
+        """Sample the registers, as happens when the stream is enabled; keys stay, what waits to be sent does not.
+
+        Raises:
+            LocalProtocolError: the stream is enabled, or a call is at work on it.
+            ValueError: it is the configuration of another stream, or of the other mode.
+        """
+        self._check_alone()
+        if self.is_enabled:
+            raise LocalProtocolError(self.state, "configure", "the registers were sampled when it was enabled")
+        if (config.stream_id, config.flit_mode) != (self.config.stream_id, self.config.flit_mode):
+            raise ValueError(f"not a configuration of stream {self.config.stream_id} in its mode")
+        self.config = config
+        self._transmitter = Transmitter(config, self._keys)
+        self._receiver = Receiver(config, self._keys, self.outstanding)
+        self._batches = BatchPath(config, self._keys, self._transmitter, self._receiver)
+
     def enable(self) -> list[Event]:
         """Set the enable bit."""
         self.is_enabled = True

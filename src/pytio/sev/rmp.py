@@ -22,6 +22,10 @@ class PageState(Enum):
     RECLAIM = "Reclaim"
     """The host has it back from the firmware, and does not own it yet."""
     FIRMWARE = "Firmware"
+    CONTEXT = "Context"
+    """Of the firmware, which keeps a guest's context there; to the host it looks like Firmware."""
+    METADATA = "Metadata"
+    """Of the firmware, too, and looks like Firmware to the host."""
     PRE_GUEST = "Pre-Guest"
     GUEST_INVALID = "Guest-Invalid"
     GUEST_VALID = "Guest-Valid"
@@ -54,7 +58,7 @@ _STATES: Final = {
 
 
 def page_state(entry: RmpEntry, *, is_validated: bool = False) -> PageState:
-    """Return the state of a page.
+    """Return the state of a page, as the host can tell it: a page of the firmware is FIRMWARE.
 
     Raises:
         ValueError: no state looks like this.
