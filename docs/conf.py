@@ -23,7 +23,7 @@ author = "the pytio authors"
 project_copyright = "the pytio authors, Apache-2.0"
 release = version = metadata.version("pytio")
 
-extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "message_tables"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "message_tables", "state_diagrams"]
 exclude_patterns = ["_build", "changes", "README.md"]
 
 myst_enable_extensions = ["colon_fence", "deflist"]
@@ -39,7 +39,7 @@ autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
 # References into pytio have to resolve. Other projects' names do not: an offline build has no inventories to look in.
 # Nor do type variables, which no page describes.
-nitpick_ignore_regex = [("py:.*", r"(?!pytio\b).*"), ("py:obj", r"pytio\..*\.[A-Z]")]
+nitpick_ignore_regex = [("py:.*", r"(?!pytio\b).*"), ("py:(obj|class)", r"pytio\..*\.[A-Z]")]
 
 html_theme = "furo"
 html_title = f"pytio {release}"
