@@ -1,8 +1,8 @@
 """Sphinx directive: a picture of a state machine, drawn from the table that the code runs on.
 
-``state-diagram MODULE``: the states of ``MODULE.TRANSITIONS`` in a row, and an arrow from one to another where something
-leads there. Who rests the pointer on an arrow reads all that does. What stays in its state, and what is refused, is in
-the table and not in the picture.
+``state-diagram MODULE``: the states of ``MODULE.TRANSITIONS`` in a row, and an arrow from one to another where
+something leads there. Who rests the pointer on an arrow reads all that does. What stays in its state, and what is
+refused, is in the table and not in the picture.
 """
 
 from __future__ import annotations
