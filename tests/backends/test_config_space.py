@@ -16,7 +16,7 @@ from pytio.errors import (
     BackendPermissionError,
     BackendUnavailableError,
 )
-from pytio.hosts.file_nodes import Text
+from pytio.hosts.model.file_nodes import Text
 from tests.fakes.platform import DEVICE, Platform
 
 NOBODY = 65534

@@ -16,7 +16,7 @@ from pytio.errors import (
     BackendRefusedError,
     BackendUnavailableError,
 )
-from pytio.hosts.file_nodes import Directory
+from pytio.hosts.model.file_nodes import Directory
 from tests.fakes.configfs import Reports
 from tests.fakes.fuse import Mount, why_not
 

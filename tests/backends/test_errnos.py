@@ -23,7 +23,7 @@ from pytio.errors import (
     BackendTimeoutError,
     BackendUnavailableError,
 )
-from pytio.hosts.file_nodes import Text
+from pytio.hosts.model.file_nodes import Text
 from tests.fakes.platform import DEVICE, ROOT_PORT, Platform, add_guest_files
 
 GENERAL = [

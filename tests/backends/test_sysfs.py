@@ -16,7 +16,7 @@ from pytio.errors import (
     BackendRefusedError,
     BackendUnavailableError,
 )
-from pytio.hosts.file_nodes import Directory, Link, Text
+from pytio.hosts.model.file_nodes import Directory, Link, Text
 from pytio.ids import Bdf
 from tests.fakes.platform import DEVICE, FAR_DEVICE, ROOT_PORT, VIRTUAL, Platform
 

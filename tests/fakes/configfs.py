@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import attrs
 
-from pytio.hosts.file_nodes import Directory, File, Handle, Node, Text
+from pytio.hosts.model.file_nodes import Directory, File, Handle, Node, Text
 
 
 @attrs.define(eq=False)

@@ -2,7 +2,7 @@
 
 Facts: ``include/uapi/linux/fuse.h``, protocol 7.31. Every access reaches the nodes (direct I/O, no caching of names or
 attributes), so a file can be a live object: what ``os.pread`` asks for is what the node is asked for. The nodes are in
-`pytio.hosts.file_nodes`.
+`pytio.hosts.model.file_nodes`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Final, Self
 
 import attrs
 
-from pytio.hosts.file_nodes import Directory, File, Handle, Link, Node
+from pytio.hosts.model.file_nodes import Directory, File, Handle, Link, Node
 
 _LIBC: Final = ctypes.CDLL(None, use_errno=True)
 _DETACH: Final = 2

@@ -10,10 +10,10 @@ import errno
 from typing import Final
 
 from pytio.backends.sysfs import TsmShape
-from pytio.hosts.file_nodes import Config, Directory, Live, Text
-from pytio.hosts.model_tree import ModelTree
-from pytio.hosts.model_tsm_files import add_guest_files as add_interface_files
-from pytio.hosts.model_tsm_files import add_tsm_files
+from pytio.hosts.model.file_nodes import Config, Directory, Live, Text
+from pytio.hosts.model.tree import ModelTree
+from pytio.hosts.model.tsm_files import add_guest_files as add_interface_files
+from pytio.hosts.model.tsm_files import add_tsm_files
 from pytio.ids import Bdf
 from tests.fakes.ports import Port
 

@@ -27,8 +27,8 @@ from pytio.errors import (
     VerificationError,
 )
 from pytio.hosts import Driver, open_host, open_transport
-from pytio.hosts.file_nodes import Text
 from pytio.hosts.linux import LinuxHost, LinuxTsm, LinuxWitness
+from pytio.hosts.model.file_nodes import Text
 from pytio.hosts.tsm import drive
 from pytio.ids import Bdf
 from pytio.spdm.configuration import Trust

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytio.errors import TdispDecodeError
-from pytio.hosts.tsm_texts import certificates_text, measurements_text, report_text
+from pytio.hosts.model.tsm_texts import certificates_text, measurements_text, report_text
 from pytio.tdisp import InterfaceInfo, InterfaceReport, MmioRange
 from pytio.tdisp.codes import MmioAttributes
 

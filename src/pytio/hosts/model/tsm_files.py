@@ -2,7 +2,7 @@
 
 Facts: the kernel's PCI/TSM core for the checks of each write and their order, AMD's link TSM, and both RFCs. Files that
 only a confidential guest has are here, too: lock, accept and unlock, or validate. The texts for people are in
-`pytio.hosts.tsm_texts`.
+`pytio.hosts.model.tsm_texts`.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
 from pytio.backends.sysfs import TsmShape
-from pytio.hosts.file_nodes import Binary, Directory, Link, Text
-from pytio.hosts.model_tree import ModelTree, as_errno, read_only, write_only
-from pytio.hosts.tsm_texts import certificates_text, measurements_text, report_text
+from pytio.hosts.model.file_nodes import Binary, Directory, Link, Text
+from pytio.hosts.model.tree import ModelTree, as_errno, read_only, write_only
+from pytio.hosts.model.tsm_texts import certificates_text, measurements_text, report_text
 from pytio.ids import Bdf
 
 __all__ = ("TsmDriver", "add_guest_files", "add_tsm_files")

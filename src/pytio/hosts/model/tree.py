@@ -1,7 +1,7 @@
 """The sysfs-shaped tree of a model host: functions, drivers, virtual functions, host bridges and their streams.
 
 Facts: the kernel's PCI core, what each write does and in which order it checks. The files of the TSM are in
-`pytio.hosts.model_tsm_files`; what stands behind both is a `Kernel`. The tree can be mounted where FUSE is.
+`pytio.hosts.model.tsm_files`; what stands behind both is a `Kernel`. The tree can be mounted where FUSE is.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pytio.errors import (
     LocalProtocolError,
     PytioError,
 )
-from pytio.hosts.file_nodes import Config, Directory, Link, Live, Text
+from pytio.hosts.model.file_nodes import Config, Directory, Link, Live, Text
 from pytio.ids import Bdf
 
 __all__ = ("Kernel", "ModelTree", "as_errno", "bridge_of", "read_only", "write_only")
