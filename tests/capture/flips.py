@@ -16,7 +16,7 @@ from pytio.capture.dissector import Dissector
 from pytio.capture.records import Check
 from pytio.capture.secrets import SecretStore
 from pytio.spdm.messages.chunk import ChunkResponse, ChunkSend
-from pytio.spdm.proofs import SignatureProof
+from pytio.spdm.proofs import Proof, SignatureProof
 from pytio.spdm.transcript import Piece, Pieces, joined
 from tests.capture.recorded import frames, secrets
 
@@ -93,6 +93,7 @@ class Map:
 
     def _of_check(self, key: Name, check: Check) -> Iterator[Place]:
         proof = check.proof
+        assert isinstance(proof, Proof)
         for piece in proof.pieces:
             yield from self._of_piece(piece)
         yield from self._of_piece(Piece("the value", proof.value, "", key[0]))

@@ -12,7 +12,7 @@ import pytest
 from pytio.capture import Record, open_capture
 from pytio.crypto import Secret, digest
 from pytio.errors import VerificationError
-from pytio.spdm.proofs import HmacProof, SignatureProof
+from pytio.spdm.proofs import HmacProof, Proof, SignatureProof
 from pytio.spdm.transcript import joined
 from tests.capture.flips import Map, checks, flipped, verified
 from tests.capture.recorded import RECORDED, log, path, secrets
@@ -159,6 +159,7 @@ def test_a_failed_check_carries_what_was_hashed() -> None:
     assert (plain["check"], plain["ok"]) == ("CHALLENGE_AUTH signature", False)
     assert b"".join(bytes.fromhex(piece["bytes"]) for piece in plain["pieces"]) == joined(failed.pieces)
     assert {"what", "rule", "record", "bytes"} == set(plain["pieces"][0])
+    assert isinstance(failed.proof, Proof)
     assert failed.proof.digest == digest(failed.proof.hash_algorithm, joined(failed.pieces))
     assert "does not hold" in failed.explain()
     assert "none of the known" in failed.explain()

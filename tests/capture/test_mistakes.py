@@ -6,11 +6,12 @@ from collections.abc import Callable
 
 import pytest
 
-from pytio.capture import Frame, Record
+from pytio.capture import Check, Frame, Record
 from pytio.capture.dissector import Dissector
 from pytio.capture.secrets import SecretStore
 from pytio.spdm.codes import SpdmVersion
 from pytio.spdm.mistakes import KnownMistake, find_mistake, fits
+from pytio.spdm.proofs import Proof
 from tests.capture.mistaken import CAPTURES, MORE, SECRET, connected, exchanged
 from tests.capture.peers import Terms
 from tests.capture.signing_peers import SigningPeers
@@ -26,6 +27,11 @@ def read(peers: SigningPeers) -> list[Record]:
     ]
 
 
+def proof_of(check: Check) -> Proof:
+    assert isinstance(check.proof, Proof)
+    return check.proof
+
+
 def test_there_is_a_capture_for_each_mistake() -> None:
     assert set(CAPTURES) == set(KnownMistake)
 
@@ -36,10 +42,10 @@ def test_the_mistake_is_named_and_no_other(mistake: KnownMistake, make: Callable
     assert not [problem for record in records for problem in record.problems]
     failed = [check for record in records for check in record.checks if not check.ok]
     assert len(failed) == 1
-    found = find_mistake(failed[0].proof)
+    found = find_mistake(proof_of(failed[0]))
     assert found is not None
     assert found.mistake is mistake
-    assert {fit.mistake for fit in fits(failed[0].proof)} == {mistake}
+    assert {fit.mistake for fit in fits(proof_of(failed[0]))} == {mistake}
     assert f"known mistake: {mistake}" in failed[0].explain()
 
 
@@ -60,7 +66,7 @@ def test_peers_that_make_none_make_none(version: SpdmVersion) -> None:
     ]
     for check in checks:
         assert check.ok
-        assert find_mistake(check.proof) is None
+        assert find_mistake(proof_of(check)) is None
 
 
 def test_a_signature_of_nothing_known_is_no_known_mistake() -> None:
@@ -68,5 +74,5 @@ def test_a_signature_of_nothing_known_is_no_known_mistake() -> None:
     peers.challenge()
     [check] = [check for record in read(peers) for check in record.checks]
     assert not check.ok
-    assert find_mistake(check.proof) is None
+    assert find_mistake(proof_of(check)) is None
     assert check.explain().endswith("known mistake: none of the known")

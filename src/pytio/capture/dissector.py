@@ -15,7 +15,9 @@ from pytio.capture.conversation import Conversation, Session, Signed
 from pytio.capture.decoding import is_request
 from pytio.capture.draft import Draft
 from pytio.capture.frames import Carrier, Frame, Framing, LinkType
+from pytio.capture.guest import GuestReader
 from pytio.capture.packets import PACKET_LINK_TYPES
+from pytio.capture.psp import PspReader
 from pytio.capture.records import Direction, Layer, Record
 from pytio.capture.secrets import SecretStore
 from pytio.capture.tlps import TlpReader
@@ -116,6 +118,8 @@ class Dissector:
         self._verify = verify
         self._flows: dict[Hashable, _Flow] = {}
         self._tlps = TlpReader(secrets)
+        self._psp = PspReader(verify=verify)
+        self._guest = GuestReader(secrets, verify=verify)
         self._packets: dict[Hashable, list[MctpPacket]] = {}
         self._opened: Opened | None = None
 
@@ -213,6 +217,14 @@ class Dissector:
 
     def _tlp(self, draft: Draft) -> None:
         self._tlps.read(draft)
+
+    # SEV-TIO
+
+    def _psp_command(self, draft: Draft) -> None:
+        self._psp.read(draft)
+
+    def _guest_message(self, draft: Draft) -> None:
+        self._guest.read(draft)
 
     # MCTP
 
@@ -384,6 +396,8 @@ class Dissector:
     _READERS: ClassVar[dict[int, Callable[[Dissector, Draft], None]]] = {
         LinkType.PCI_DOE: _doe,
         LinkType.MCTP: _mctp,
+        LinkType.USER0: _psp_command,
+        LinkType.USER1: _guest_message,
         LinkType.USER2: _tlp,
     }
 

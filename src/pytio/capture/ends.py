@@ -6,6 +6,8 @@ names neither. DMTF's tools write MCTP packets with all endpoint ids zero, which
 
 from __future__ import annotations
 
+from typing import Final
+
 import attrs
 
 from pytio.capture.records import Record
@@ -21,7 +23,7 @@ class Place:
 
     Attributes:
         interface: the capture's name for where it was taken, if it has one.
-        kind: what the ends are ends of: ``doe``, ``mctp``, ``tcp``.
+        kind: what the ends are ends of: ``doe``, ``mctp``, ``tcp``, ``psp``, ``guest``.
         names: the names of the two ends, sorted; empty where the records do not name them.
         connection_id: the connection in a DOE mailbox that several share (DOE type 2 of CMA with a connection id).
     """
@@ -47,6 +49,9 @@ class Ends:
     receiver: str | None = None
 
 
+_SEV_PLACES: Final = {"psp": "psp", "ghcb": "guest", "guest": "guest"}
+
+
 def ends_of(record: Record) -> Ends | None:
     """Return the way of a record, or None where there is no transport of SPDM's, or none that decoded."""
     for layer in record.layers:
@@ -57,6 +62,8 @@ def ends_of(record: Record) -> Ends | None:
             return _named(record, "mctp", f"EID {header.source_endpoint_id}", f"EID {header.destination_endpoint_id}")
         if isinstance(layer.message, DataObject):
             return Ends(Place(record.interface, "doe", connection_id=layer.message.connection_id))
+        if layer.name in _SEV_PLACES:
+            return Ends(Place(record.interface, _SEV_PLACES[layer.name]))
         if layer.name == "doe":  # a mailbox all the same
             return Ends(Place(record.interface, "doe"))
     return None

@@ -16,6 +16,7 @@ import attrs
 
 from pytio.capture.ends import Place, ends_of
 from pytio.capture.records import Direction, Layer, Record
+from pytio.sev.registers import ResponseRegister
 from pytio.spdm.codes import SpdmCode, SpdmErrorCode
 from pytio.spdm.messages.error import Error
 from pytio.spdm.messages.session import RespondIfReady
@@ -32,6 +33,8 @@ _CAPSULES: Final = frozenset(
 )
 _INSIDE_SPDM: Final = frozenset({"idekm", "tdisp", "cxl"})
 """Layers that are part of the vendor-defined message that carries them."""
+_PSP: Final = "psp"
+_GUEST: Final = "guest"
 _TRANSPORTS: Final = frozenset({"doe", "mctp", "tcp", "socket", "secured"})
 
 
@@ -170,7 +173,10 @@ class _Pairing:
         self._waiting: dict[_Channel, _Heard] = {}
 
     def take(self, record: Record) -> Iterator[Exchange]:
-        """Yield what a record completes."""
+        """Yield what a record completes; a command of the PSP is a pair by itself."""
+        if record.transport == _PSP:
+            yield from _command_pair(record)
+            return
         for heard in _heard(record):
             yield from self._asked(heard) if heard.asks else self._answered(heard)
 
@@ -198,6 +204,13 @@ class _Pairing:
             yield from self._asked(attrs.evolve(waiting, channel=channel))
 
 
+def _command_pair(record: Record) -> Iterator[Exchange]:
+    """Yield the command of a record of the PSP, with the answer that has a layer of its own."""
+    at = next((at for at, layer in enumerate(record.layers) if isinstance(layer.message, ResponseRegister)), None)
+    if at is not None:
+        yield Exchange(ExchangeKind.DIRECT, Turn(record, record.layers[:1]), Turn(record, record.layers[at : at + 1]))
+
+
 def _answers(heard: _Heard, waiting: _Heard) -> bool:
     if heard.code is None or waiting.code is None or heard.code == SpdmCode.ERROR:
         return True
@@ -212,7 +225,8 @@ def _heard(record: Record) -> Iterator[_Heard]:
     if ends is None or record.direction is None:
         return
     kind = ExchangeKind.DIRECT
-    for layers in _messages(record.layers):
+    messages = [_guest_message(record.layers)] if record.transport == _GUEST else _messages(record.layers)
+    for layers in messages:
         layer = layers[0]
         code = layer.facts.get("code") if layer.name == "spdm" else None
         asks = record.direction is Direction.REQUEST if code is None else bool(code & _REQUEST_BIT)
@@ -224,6 +238,11 @@ def _heard(record: Record) -> Iterator[_Heard]:
             kind = ExchangeKind.CHUNKED
         elif code in _CAPSULES:
             kind = ExchangeKind.ENCAPSULATED
+
+
+def _guest_message(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
+    """Return the layer of what a guest says, or is told: the message, its envelope if no key opens it, or the exit."""
+    return tuple(layer for layer in layers if layer.name == _GUEST and layer.message is not None)[-1:] or layers[:1]
 
 
 def _messages(layers: tuple[Layer, ...]) -> Iterator[tuple[Layer, ...]]:

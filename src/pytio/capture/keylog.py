@@ -7,6 +7,7 @@
     SPDM_PSK  <RequesterContext of PSK_EXCHANGE>  <secret>
     SPDM_PSK  *                                   <secret>
     IDE       0000:e1:00.0/bc/K0/PR/up            <key>
+    VMPCK     200000/0                            <key>
 
 A line is a kind, a key and a secret, separated by blanks; key and secret are hex digits. The key is what the session's
 request says in clear, as both peers and every listener know it, so that no order is needed; ``*`` is for a secret whose
@@ -25,7 +26,18 @@ import attrs
 from pytio.crypto import KeyMaterial, Secret
 from pytio.errors import CaptureError
 
-__all__ = ("ANY_SESSION", "IDE_KIND", "KINDS", "SECRETS_TYPE", "KeyLog", "KeyLogEntry", "ide_key_of", "session_key")
+__all__ = (
+    "ANY_SESSION",
+    "IDE_KIND",
+    "KINDS",
+    "SECRETS_TYPE",
+    "VMPCK_KIND",
+    "KeyLog",
+    "KeyLogEntry",
+    "ide_key_of",
+    "session_key",
+    "vmpck_key_of",
+)
 
 SECRETS_TYPE: Final = int.from_bytes(b"PTIO", "big")
 """The type of a Decryption Secrets Block that holds a key log: 0x5054494F."""
@@ -35,6 +47,9 @@ ANY_SESSION: Final = "*"
 
 IDE_KIND: Final = "IDE"
 """The kind of a key of an IDE stream; `ide_key_of` makes its key."""
+
+VMPCK_KIND: Final = "VMPCK"
+"""The kind of a guest message key; `vmpck_key_of` makes its key."""
 
 KINDS: Final = {
     "SPDM_DHE": "shared secret of a Diffie-Hellman KEY_EXCHANGE",
@@ -47,7 +62,7 @@ KINDS: Final = {
     "SPDM_REQUEST_DATA": "request direction's data secret, before any key update",
     "SPDM_RESPONSE_DATA": "response direction's data secret, before any key update",
     "IDE": "key of one sub-stream of an IDE stream, in one direction, in the byte order of AES",
-    "VMPCK": "guest message key; reserved",
+    "VMPCK": "guest message key of one number",
 }
 """Kinds of secrets, and what they are. Other kinds are kept and left alone, unless they begin with ``SPDM_``."""
 
@@ -87,6 +102,17 @@ def ide_key_of(place: str, stream_id: int, key_set: int, sub_stream: str, way: s
         way: ``up`` for what the device sends, ``down`` for what it receives.
     """
     return f"{place}/{stream_id:02x}/K{key_set}/{sub_stream}/{way}"
+
+
+def vmpck_key_of(guest: str, number: int) -> str:
+    """Return the key of a guest message key: ``200000/0``.
+
+    Args:
+        guest: a name for the guest, without blanks, such as the address of its context page; it is for people, since
+            the tag of a message tells whose key is the right one.
+        number: MSG_VMPCK, 0 to 3.
+    """
+    return f"{guest}/{number}"
 
 
 class KeyLog:

@@ -31,8 +31,9 @@ MOST_RUNGS: Final = 2000
 _WIDEST_TEXT: Final = 160
 _FINISHES: Final = frozenset({SpdmCode.FINISH, SpdmCode.FINISH_RSP})
 _ROLES: Final = ("requester", "responder")
+_SEV_ROLES: Final = {"psp": ("host", "PSP"), "guest": ("guest", "PSP")}
 _REFUSALS: Final = frozenset({"ERROR", "TDISP_ERROR"})
-_KINDS: Final = {"doe": "DOE mailbox", "mctp": "MCTP", "tcp": "TCP connection"}
+_KINDS: Final = {"doe": "DOE mailbox", "mctp": "MCTP", "tcp": "TCP connection", "psp": "PSP", "guest": "guest"}
 
 
 @attrs.frozen
@@ -208,7 +209,7 @@ class _Places:
             title = place.interface or _KINDS.get(place.kind, place.kind)
             if place.connection_id is not None:
                 title += f", connection {place.connection_id}"
-            yield Lanes(title, (names[0], names[1]) if names else _ROLES)
+            yield Lanes(title, (names[0], names[1]) if names else _SEV_ROLES.get(place.kind, _ROLES))
 
 
 def _asker(ends: Ends, direction: Direction) -> str | None:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from enum import Enum
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import attrs
 
 from pytio.capture.frames import Problem
-from pytio.spdm.proofs import Proof
 from pytio.spdm.transcript import Piece, Pieces
 from pytio.wire import WireStruct
 
-__all__ = ("CARRIED_FIELDS", "Check", "Direction", "Layer", "Record")
+__all__ = ("CARRIED_FIELDS", "Check", "Direction", "Layer", "Provable", "Record")
 
 
 class Direction(Enum):
@@ -34,6 +33,7 @@ class Layer:
         facts: what the layer says beside its message: version, code, session id.
         title: the message's specification name, known even where the rest did not decode.
         secret: whether the bytes may hold key material although no field of ``message`` says so.
+        told: of a record's first layer, where titles do not tell the record in one line: what it is, and its fields.
     """
 
     name: str
@@ -42,6 +42,7 @@ class Layer:
     facts: Mapping[str, Any] = attrs.field(factory=dict)
     title: str | None = None
     secret: bool = False
+    told: tuple[str, str] | None = None
 
     @property
     def has_secrets(self) -> bool:
@@ -80,16 +81,31 @@ CARRIED_FIELDS: Final = frozenset(
 """Fields that hold the bytes of the layer inside."""
 
 
+class Provable(Protocol):
+    """What a check is of: a `pytio.spdm.proofs.Proof`, or a `pytio.capture.proven.SimpleProof`."""
+
+    @property
+    def what(self) -> str:
+        """What was checked."""
+
+    @property
+    def pieces(self) -> Pieces:
+        """What it covers, in order."""
+
+    def explain(self) -> str:
+        """Return what it covers and whether it holds."""
+
+
 @attrs.frozen
 class Check:
-    """A signature or an HMAC that was checked.
+    """A signature, an HMAC, a tag or a digest that was checked.
 
     Attributes:
         proof: what was checked, with its pieces.
         ok: whether it holds.
     """
 
-    proof: Proof
+    proof: Provable
     ok: bool
 
     @property

@@ -101,6 +101,8 @@ def said_by(record: Record) -> tuple[str, str]:
     if record.is_decrypted is False and (secured := record.layer("secured")) is not None:
         return f"encrypted, {len(secured.data)} bytes", ""
     told = record.inner_layers or record.layers[-1:]
+    if told and (whole := told[0].told) is not None:
+        return whole
     return told_by(told) if told else (f"{len(record.data)} bytes", "")
 
 

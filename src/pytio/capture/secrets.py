@@ -13,7 +13,7 @@ from typing import Final
 
 import attrs
 
-from pytio.capture.keylog import ANY_SESSION, IDE_KIND, KeyLog
+from pytio.capture.keylog import ANY_SESSION, IDE_KIND, VMPCK_KIND, KeyLog
 from pytio.crypto import KeyMaterial, Secret
 
 __all__ = ("LoggedSecrets", "SecretKind", "SecretStore")
@@ -45,6 +45,7 @@ class LoggedSecrets:
 
 
 _IDE_KEY_BYTES: Final = 32
+_VMPCK_BYTES: Final = 32
 _FIRST: Final = {kind.logged_as: kind for kind in SecretKind}
 _DERIVED: Final = {f"SPDM_{field.name.upper()}": field.name for field in attrs.fields(LoggedSecrets)}
 
@@ -69,6 +70,7 @@ class SecretStore:
         self._of_session: dict[tuple[SecretKind, str], list[Secret]] = {}
         self._derived: dict[str, LoggedSecrets] = {}
         self._ide: dict[str, list[Secret]] = {}
+        self._vmpck: dict[str, list[Secret]] = {}
         self._key_log = KeyLog()
         self.proven = KeyLog()
         """What sessions have proven so far, each secret with its session."""
@@ -78,7 +80,7 @@ class SecretStore:
         return any(self._secrets.values()) or any(self._used.values()) or len(self._key_log) > 0
 
     def add(self, log: KeyLog) -> None:
-        """Take the secrets of a key log that are SPDM's or IDE's; sessions that start later may use them."""
+        """Take the secrets of a key log that are SPDM's, IDE's or guests'; sessions that start later may use them."""
         known = len(self._key_log)
         for entry in log:
             self._key_log.extend([entry])
@@ -87,6 +89,8 @@ class SecretStore:
             known += 1
             if entry.kind == IDE_KIND and len(entry.secret) == _IDE_KEY_BYTES:
                 self._ide.setdefault(entry.key, []).append(entry.secret)
+            if entry.kind == VMPCK_KIND and len(entry.secret) == _VMPCK_BYTES:
+                self._vmpck.setdefault(entry.key.rpartition("/")[2], []).append(entry.secret)
             kind, derived = _FIRST.get(entry.kind), _DERIVED.get(entry.kind)
             if kind is not None and entry.key == ANY_SESSION:
                 self._secrets[kind].append(entry.secret)
@@ -107,6 +111,10 @@ class SecretStore:
     def ide_keys(self, key: str) -> list[Secret]:
         """Return what a key log has of a place in an IDE stream, in its order: a refresh uses a place again."""
         return self._ide.get(key, [])
+
+    def vmpcks(self, number: int) -> list[Secret]:
+        """Return the guest message keys of a number that key logs have, of whatever guest, the latest first."""
+        return [*self._vmpck.get(str(number), ()), *self._vmpck.get(ANY_SESSION, ())][::-1]
 
     def derived(self, key: str) -> LoggedSecrets | None:
         """Return what a key log says of the later secrets of a session."""
