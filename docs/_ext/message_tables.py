@@ -3,7 +3,7 @@
 ``message-table MODULE``: every message of a module as its field list, from the schema.
 ``code-table MODULE``: every enumeration and flag set of a module, with its values.
 ``name-table MODULE``: every public name of a module, with the first sentence of its docstring.
-``transition-table MODULE``: the state machine of a module, from its ``TRANSITIONS``.
+``transition-table MODULE``: the state machine of a module, from its ``TRANSITIONS``, refusals included.
 ``assumption-table MODULE``: the rows of the module's ``ASSUMPTIONS``.
 
 The first three read what the module exports, in the order of its definition; of a package, what its modules export.
@@ -253,8 +253,9 @@ class TransitionTable(SphinxDirective):
         for (before, cause), after in transitions.items():
             ways[before, after].append(cause)
         states = list(dict.fromkeys(before for before, _ in ways))
+        order = list(dict.fromkeys([*states, *(after for _, after in ways)]))  # what ends a move may be no state
         for before in states:
-            for after in sorted((one for state, one in ways if state is before), key=states.index):
+            for after in sorted((one for state, one in ways if state is before), key=order.index):
                 yield names([before]), names([after]), names(ways[before, after])
 
 
