@@ -43,8 +43,12 @@ __all__ = (
     "enable",
     "establish",
     "establish_between",
+    "program",
+    "reserve",
+    "see_secure",
     "set_up",
     "survey",
+    "switch_on",
     "tear_down",
 )
 
@@ -262,13 +266,36 @@ def set_up(
     policy: StreamPolicy | None = None,
     stream_id: StreamId | None = None,
 ) -> Plan[Stream]:
-    """Take a slot and a block at either port, and write everything but Enable: the endpoint first.
+    """`reserve` and `program`: a slot, a block at either port, and everything but Enable in the registers.
+
+    Raises:
+        LocalProtocolError: as `reserve`.
+        PytioError: a port cannot be written; nothing is left in the registers.
+    """
+    stream = reserve(root_port, endpoint, slots, policy=policy, stream_id=stream_id)
+    try:
+        yield from program(stream)
+    except PytioError as error:
+        yield from roll_back(error, tear_down(stream, slots))
+        raise
+    return stream
+
+
+def reserve(
+    root_port: IdePort,
+    endpoint: IdePort,
+    slots: StreamSlots,
+    *,
+    policy: StreamPolicy | None = None,
+    stream_id: StreamId | None = None,
+) -> Stream:
+    """Take a slot and choose a block at either port; nothing is written. `tear_down` gives the slot back.
 
     ``stream_id`` is the slot's number where none is given.
 
     Raises:
         LocalProtocolError: no slot or block is free, a port uses the id for another stream, or has too few address
-            associations. Nothing was written.
+            associations.
     """
     slot = slots.take()
     try:
@@ -285,14 +312,14 @@ def set_up(
     except PytioError:
         slots.release(slot)
         raise
-    try:
-        yield from _program(stream, endpoint, stream.endpoint_block, stream.policy.endpoint_rids, ())
-        rids, addresses = stream.policy.root_port_rids, stream.policy.root_port_addresses
-        yield from _program(stream, root_port, stream.root_port_block, rids, addresses)
-    except PytioError as error:
-        yield from roll_back(error, tear_down(stream, slots))
-        raise
     return stream
+
+
+def program(stream: Stream) -> Plan[None]:
+    """Write everything but Enable: the endpoint first."""
+    yield from _program(stream, stream.endpoint, stream.endpoint_block, stream.policy.endpoint_rids, ())
+    rids, addresses = stream.policy.root_port_rids, stream.policy.root_port_addresses
+    yield from _program(stream, stream.root_port, stream.root_port_block, rids, addresses)
 
 
 def _check(stream: Stream) -> None:
@@ -325,18 +352,32 @@ def enable(stream: Stream) -> Plan[None]:
     Raises:
         VerificationError: a port does not say secure; Enable was cleared at both again.
     """
-    sides = list(stream.sides())
     try:
-        for port, block in reversed(sides) if stream.policy.is_endpoint_first else sides:
-            yield from _write_control(stream, port, block, is_enabled=True)
-        for port, block in sides:  # the second port may only now have let the first become secure
-            status = IdeStreamStatus.parse((yield ReadConfig(port.function, block.offset + _STATUS)))
-            if status.state != IdeStreamState.SECURE:
-                what = f"stream {stream.stream_id} at {port.function}, selective[{block.index}]: {status.state.name}"
-                raise VerificationError(what, (status.build(),))
+        yield from switch_on(stream)
+        yield from see_secure(stream)
     except PytioError as error:
         yield from roll_back(error, disable(stream))
         raise
+
+
+def switch_on(stream: Stream) -> Plan[None]:
+    """Set Enable at both ports, whether there are keys or not."""
+    sides = list(stream.sides())
+    for port, block in reversed(sides) if stream.policy.is_endpoint_first else sides:
+        yield from _write_control(stream, port, block, is_enabled=True)
+
+
+def see_secure(stream: Stream) -> Plan[None]:
+    """Look at each port's status once; the second may only now have let the first become secure.
+
+    Raises:
+        VerificationError: a port does not say secure.
+    """
+    for port, block in stream.sides():
+        status = IdeStreamStatus.parse((yield ReadConfig(port.function, block.offset + _STATUS)))
+        if status.state != IdeStreamState.SECURE:
+            what = f"stream {stream.stream_id} at {port.function}, selective[{block.index}]: {status.state.name}"
+            raise VerificationError(what, (status.build(),))
 
 
 def disable(stream: Stream) -> Plan[None]:
