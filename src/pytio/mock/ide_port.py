@@ -60,7 +60,7 @@ class IdePort:
         function: its configuration space.
         offset: of the capability in there.
         port: the streams, by Stream ID.
-        events: what happened so far, and all errors of TLPs.
+        events: what happened to streams so far, and all errors of TLPs.
         transmit: where TLPs go; nowhere at first.
         deliver: who takes TLPs.
     """
@@ -185,11 +185,11 @@ class IdePort:
         except IdeDecodeError:
             self.report(UncorrectableErrors(malformed_tlp=True))
             return
-        self._note(events)
+        received = [event for event in events if isinstance(event, ide.TlpReceived)]
+        self._note([event for event in events if not isinstance(event, ide.TlpReceived)])
         self._flush()
-        for event in events:
-            if isinstance(event, ide.TlpReceived):
-                self._hand_over(event)
+        for event in received:
+            self._hand_over(event)
 
     def happen(self, cause: ide.StreamCause) -> None:
         """Let something happen that makes every stream of the port Insecure.

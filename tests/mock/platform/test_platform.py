@@ -198,6 +198,37 @@ def test_a_blocked_read_is_all_ones_and_leaves_an_event(running: Machine) -> Non
     assert (event.requester_id, event.is_tee, event.fault) == (DEVICE.requester_id, True, DmaFault.NOT_SECURE)
 
 
+def test_a_doorbell_starts_dma_while_its_own_tlp_is_still_being_delivered(running: Machine) -> None:
+    """A device may ask, and have its answer, before the write that made it ask is over; counters and keys bear it."""
+    running.give_memory(GPA)
+    running.guest.write(GPA, SECRET)
+    take, fetched = running.device.ide.deliver, []
+
+    def ring(event: ide.TlpReceived) -> None:
+        take(event)
+        if event.tlp.header.tlp_type is ide.TlpType.MWR64:
+            fetched.append(running.device.dma.read(DEVICE.requester_id, GPA, len(SECRET), tee=True).data)
+            running.device.dma.write(DEVICE.requester_id, GPA + 0x800, SECRET[::-1], tee=True)
+
+    running.device.ide.deliver = ring
+    for _ in range(3):
+        running.guest.write(MMIO_GPA, b"ring")
+    assert fetched == [SECRET] * 3
+    assert running.guest.read(GPA + 0x800, len(SECRET)) == SECRET[::-1]
+    assert running.guest.read(MMIO_GPA, 4) == b"ring"
+    assert [name for name, _, _ in seen(running)][:4] == ["MWR64", "MRD32", "CPLD", "MWR32"]
+    assert running.port.ide.state_of(3) is running.device.ide.state_of(3) is ide.StreamState.SECURE
+
+
+def test_traffic_leaves_no_events_behind(running: Machine) -> None:
+    running.give_memory(GPA)
+    before = len(running.port.ide.events), len(running.device.ide.events)
+    for _ in range(5):
+        running.guest.write(MMIO_GPA, SECRET)
+        running.device.dma.write(DEVICE.requester_id, GPA, SECRET, tee=True)
+    assert (len(running.port.ide.events), len(running.device.ide.events)) == before
+
+
 def test_the_stream_of_a_request_has_to_be_the_entrys(running: Machine) -> None:
     running.give_memory(GPA)
     running.trust(4)
