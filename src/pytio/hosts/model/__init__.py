@@ -3,3 +3,5 @@
 `pytio.hosts.model.tree` has functions, drivers and host bridges, `pytio.hosts.model.tsm_files` the TSM's files, and
 `pytio.hosts.model.file_nodes` what both are made of.
 """
+
+__all__ = ()

@@ -111,9 +111,9 @@ def key_streams(psp: Psp, device: DeviceContext, line: Line, *, key_set: int) ->
         for direction in (Direction.RX, Direction.TX):
             slots = tuple(_slots(key_set, (direction,)))
             for slot in slots:
-                root_port.ide.go(stream_id, slot)
-            for slot in slots:
                 yield from line.ask_idekm(KSetGo(stream_id=stream_id, slot=slot))
+            for slot in slots:  # where Enable is set already, configuration requests go by IDE from here on
+                root_port.ide.go(stream_id, slot)
     device.key_set = key_set
 
 
