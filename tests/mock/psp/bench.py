@@ -7,28 +7,20 @@ from __future__ import annotations
 
 from typing import Any
 
-import attrs
-
-from pytio import idekm, tdisp
+from pytio import ide
 from pytio.backends.bindings import PCI_DOE
 from pytio.crypto import Secret
 from pytio.ids import Bdf, InterfaceId
-from pytio.mock.endpoint import Endpoint, is_stream_keyed
-from pytio.mock.example import example_config
-from pytio.mock.ide_port import KeyedPort
-from pytio.mock.platform import HostMemory, Memory, Rmp
-from pytio.mock.psp import FENCES, FenceMoment, Psp
-from pytio.mock.tdi import InterfaceMemory, MockTdi
+from pytio.mock.platform import Platform
+from pytio.mock.psp import Psp
 from pytio.sev.codes import SevStatus
 from pytio.sev.commands import COMMANDS
 from pytio.sev.data_objects import BufferHeader, ResultObject, SpdmControl, SpdmObject, padded_size
 from pytio.sev.rmp import RmpEntry
-from pytio.sev.sdte import Sdte
 from pytio.sev.sla import Sla, build_scatter_page
-from pytio.sev.structures import AsidFence
 from pytio.sev.tio_codes import PAGE_BYTES, DataObjectId, Revision, SevCommand, SpdmDataType
-from pytio.tdisp.codes import MmioAttributes
 from pytio.wire import WireStruct
+from tests.mock.psp.far_end import FarEnd
 
 MIB = 1 << 20
 ROOT_PORT = Bdf.parse("0000:e0:01.1")
@@ -37,115 +29,50 @@ FUNCTION = Bdf.parse("0000:e1:00.1")
 SECOND_FUNCTION = Bdf.parse("0000:e1:00.2")
 STREAM = 0
 PORT_NUMBER = 2
-MMIO = 0x100_0000_0000
+MMIO = 0x100_0010_0000
 FIRMWARE_PAGE = RmpEntry(assigned=1, immutable=1)
 ASID = 5
-
-
-class Port:
-    """A root port that keeps keys."""
-
-    def __init__(self) -> None:
-        self.bdf, self.port_number, self.buses = ROOT_PORT, PORT_NUMBER, range(0xE1, 0xE3)
-        self.ide = KeyedPort(ROOT_PORT)
-
-
-class FenceTable:
-    def __init__(self) -> None:
-        self.known: dict[tuple[Bdf, int], AsidFence] = {}
-
-    def state(self, root_port: Bdf, asid: int) -> AsidFence:
-        return self.known.get((root_port, asid), FENCES[FenceMoment.NEVER_BOUND])
-
-    def set(self, root_port: Bdf, asid: int, fence: AsidFence) -> None:
-        self.known[root_port, asid] = fence
-
-
-class Tables:
-    def __init__(self) -> None:
-        self.fences = FenceTable()
-        self.secure: dict[int, tuple[Sdte, int]] = {}
-
-    def dte(self, requester_id: int) -> None:
-        return None
-
-    def set_sdte(self, requester_id: int, sdte: Sdte, asid: int) -> None:
-        self.secure[requester_id] = sdte, asid
-
-    def clear_sdte(self, requester_id: int) -> None:
-        self.secure.pop(requester_id, None)
-
-
-class Ids:
-    def __init__(self) -> None:
-        self.active: set[int] = set()
-
-    def activate(self, asid: int) -> None:
-        self.active.add(asid)
-
-    def release(self, asid: int) -> None:
-        self.active.discard(asid)
-
-
-class Board:
-    """A platform with no more than the firmware needs."""
-
-    def __init__(self, size_bytes: int = 64 * MIB) -> None:
-        self.memory = Memory(size_bytes)
-        self.rmp = Rmp()
-        self.host = HostMemory(self.memory, self.rmp)
-        self.iommu = Tables()
-        self.asids = Ids()
-        self.port = Port()
-        self.root_ports = {ROOT_PORT: self.port}
-
-    def is_mmio(self, paddr: int) -> bool:
-        return paddr >= self.memory.size_bytes
-
-
-def make_device(**changes: Any) -> Endpoint:
-    """A device with two interfaces, whose second range of memory can be opened to all."""
-    ide = idekm.Responder({0: KeyedPort(DEVICE)})
-
-    def is_keyed(stream_id: int, session: int) -> bool:
-        return is_stream_keyed(ide, stream_id, session)
-
-    def memory(at: int) -> tuple[InterfaceMemory, ...]:
-        return (
-            InterfaceMemory(at, 4 * PAGE_BYTES, bar=0),
-            InterfaceMemory(at + MIB, 2 * PAGE_BYTES, bar=2, attributes=MmioAttributes.IS_MEM_ATTR_UPDATABLE),
-        )
-
-    tdis = {
-        FUNCTION: MockTdi(memory(MMIO), is_stream_keyed=is_keyed),
-        SECOND_FUNCTION: MockTdi(memory(MMIO + 16 * MIB), is_stream_keyed=is_keyed),
-    }
-    interfaces = tdisp.Responder(tdis)
-    return Endpoint(example_config(**changes), ide=ide, interfaces=interfaces)
-
-
-@attrs.define
-class Buffers:
-    """What a device's commands are given."""
-
-    req: Sla
-    rsp: int
-    control: SpdmControl
 
 
 class Bench:
     """Everything, and the host's ways with it."""
 
-    def __init__(self, revision: Revision = Revision.P2, *, device: Endpoint | None = None, **settings: Any) -> None:
-        self.board = Board()
+    def __init__(
+        self, revision: Revision = Revision.P2, *, device: dict[str, Any] | None = None, **settings: Any
+    ) -> None:
+        self.platform = Platform(memory_bytes=64 * MIB)
+        self.root_port = self.platform.root_ports[ROOT_PORT]
+        self.device = FarEnd(self.root_port, DEVICE, (FUNCTION, SECOND_FUNCTION), MMIO, **(device or {}))
+        self.endpoint = self.device.endpoint
+        self.ports = (self.root_port.ide, self.device.ide)
+        self.enable(is_enabled=False)
         self.secrets: list[tuple[str, str, Secret]] = []
-        self.psp = Psp(self.board, revision=revision, on_secret=lambda *secret: self.secrets.append(secret), **settings)
+        self.psp = Psp(
+            self.platform, revision=revision, on_secret=lambda *secret: self.secrets.append(secret), **settings
+        )
         self.revision = revision
-        self.endpoint = device or make_device()
-        self.host = self.board.host
+        self.host = self.platform.host
         self.command_page = self.host.allocate(1)
         self.status_page = self.page()
         self.exchanges: list[tuple[bool, bytes, bytes]] = []
+
+    def enable(self, *, is_enabled: bool = True) -> None:
+        """Program both ports' blocks as AMD's host does, the root port first."""
+        for port, control in zip(self.ports, (0x0000_0200, 0x00C0_0000), strict=True):
+            port.function.space.write(port.offset + 0x18, 4, 0x00FF_FF00)
+            port.function.space.write(port.offset + 0x1C, 4, 0x0000_0001)
+            port.function.space.write(port.offset + 0x10, 4, control | STREAM << 24 | is_enabled)
+
+    def are_secure(self) -> bool:
+        """Whether both ports say that the stream is Secure."""
+        return all(port.state_of(STREAM) is ide.StreamState.SECURE for port in self.ports)
+
+    def traffic(self) -> None:
+        """Something of every kind, both ways."""
+        self.device.dma.write(DEVICE.requester_id, 0x1000, b"up", tee=True)
+        self.device.dma.read(DEVICE.requester_id, 0x1000, 4, tee=True)
+        self.root_port.mmio_write(MMIO, b"down", tee=True)
+        self.root_port.mmio_read(MMIO, 4, tee=True)
 
     # pages
 
@@ -304,13 +231,3 @@ class Bench:
 
     def ok(self, status: SevStatus) -> None:
         assert status is SevStatus.SUCCESS, self.psp.last
-
-
-def keys_of(port: KeyedPort) -> dict[str, tuple[bytes, bool]]:
-    """The keys of a port by slot."""
-    return {slot: (held.key.reveal(), held.is_active) for (_, slot), held in port.keys.items()}
-
-
-def other_end(slot: str) -> str:
-    """The slot of the port at the other end of the link."""
-    return slot.replace("RX", "??").replace("TX", "RX").replace("??", "TX")

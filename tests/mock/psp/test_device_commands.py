@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from pytio.capture import KeyLog
+from pytio.mock import Transactions
 from pytio.mock.psp import DeviceState
 from pytio.sev.codes import SevStatus
 from pytio.sev.data_objects import BufferHeader
@@ -24,7 +25,7 @@ from pytio.sev.tio_codes import (
     SpdmHash,
 )
 from pytio.spdm import CertificateChain
-from tests.mock.psp.bench import DEVICE, PORT_NUMBER, Bench, keys_of, other_end
+from tests.mock.psp.bench import DEVICE, PORT_NUMBER, Bench
 
 TIO_REVISIONS = pytest.mark.parametrize("revision", [Revision.R1, Revision.R2, Revision.P2, Revision.N])
 STATUS_CLASSES = {Revision.R1: DeviceStatusR1, Revision.R2: DeviceStatusR2}
@@ -48,13 +49,23 @@ def test_connect_authenticates_and_keys_both_ends(revision: Revision) -> None:
     assert (result.object_id, result.device_id) == (DataObjectId.CERTIFICATES, DEVICE.requester_id)
     assert CertificateChain.parse(result.data, digest=48).root_hash
     assert device.certs_digest == hashlib.sha384(result.data).digest()
-    assert bench.endpoint.idekm is not None
-    theirs = keys_of(bench.endpoint.idekm.ports[0])  # type: ignore[arg-type]  # the bench made it
-    ours = keys_of(bench.board.port.ide)
-    assert len(ours) == 6
-    assert len({key for key, _ in ours.values()}) == 6
-    assert ours == {other_end(slot): held for slot, held in theirs.items()}
-    assert all(is_active for _, is_active in ours.values())
+    assert not bench.are_secure()
+    bench.enable()
+    assert bench.are_secure()
+    keys = [secret.reveal() for kind, _, secret in bench.secrets if kind == "IDE"]
+    assert len(set(keys)) == len(keys) == 6
+
+
+def test_what_goes_over_the_link_is_encrypted_with_keys_of_this_connection() -> None:
+    bench = Bench()
+    bench.connected()
+    bench.enable()
+    seen: list[bytes] = []
+    bench.root_port.link.taps.append(lambda direction, raw: seen.append(raw))
+    Transactions(bench.ports[1]).write(DEVICE.requester_id, 0x1000, b"some DMA data", tee=True)
+    assert len(seen) == 1
+    assert b"some DMA data" not in seen[0]
+    assert bench.are_secure()
 
 
 @pytest.mark.parametrize("revision", [Revision.R1, Revision.R2, Revision.P2])
@@ -118,18 +129,20 @@ def test_certificates_that_changed_are_refused() -> None:
     assert bench.psp.devices[context].state is DeviceState.CONNECTED
 
 
-def test_keys_roll_to_the_other_set_and_back() -> None:
+def test_keys_roll_under_traffic_and_not_without() -> None:
     bench = Bench()
     context, control = bench.connected()
-    bench.ok(bench.run(SevCommand.TIO_ROLL_KEY, dev_ctx_sla=context, spdm_ctrl=control))
-    assert bench.psp.devices[context].key_set == 1
-    ours = keys_of(bench.board.port.ide)
-    assert {slot for slot in ours if slot.startswith("K1")} == {slot.replace("K0", "K1") for slot in ours}
-    assert BufferHeader.parse(bench.read_buffer(control.spdm_output)[:64]).payload_sz == 0
-    # the device has not seen a TLP under the new keys, so the old ones are in use there still
-    assert bench.run(SevCommand.TIO_ROLL_KEY, dev_ctx_sla=context, spdm_ctrl=control) is SevStatus.SPDM_ERROR
-    assert bench.psp.devices[context].key_set == 1
-    assert bench.psp.devices[context].state is DeviceState.CONNECTED
+    bench.enable()
+    for key_set in (1, 0, 1):
+        bench.ok(bench.run(SevCommand.TIO_ROLL_KEY, dev_ctx_sla=context, spdm_ctrl=control))
+        assert bench.psp.devices[context].key_set == key_set
+        assert BufferHeader.parse(bench.read_buffer(control.spdm_output)[:64]).payload_sz == 0
+        # no TLP came under the new keys, so the ones before are in use still, and may not be replaced
+        assert bench.run(SevCommand.TIO_ROLL_KEY, dev_ctx_sla=context, spdm_ctrl=control) is not SevStatus.SUCCESS
+        assert bench.psp.devices[context].key_set == key_set
+        assert bench.psp.devices[context].state is DeviceState.CONNECTED
+        bench.traffic()
+        assert bench.are_secure()
 
 
 def test_every_secret_of_a_connection_is_told_once_and_fits_a_key_log() -> None:
@@ -154,7 +167,7 @@ def test_disconnect_and_reclaim() -> None:
     context, control = bench.connected()
     bench.refuses(SevStatus.INVALID_DEV_STATE, SevCommand.TIO_DEV_RECLAIM, dev_ctx_sla=context)
     bench.ok(bench.run(SevCommand.TIO_DEV_DISCONNECT, dev_ctx_sla=context, spdm_ctrl=control))
-    assert not keys_of(bench.board.port.ide)
+    assert not bench.are_secure()
     assert not bench.endpoint.spdm.sessions
     assert device_status(bench, context).ctx_state is DeviceContextState.DISCONNECTED
     bench.ok(bench.run(SevCommand.TIO_DEV_CONNECT, dev_ctx_sla=context, spdm_ctrl=control))

@@ -118,7 +118,7 @@ def test_shutdown_forgets_everything() -> None:
     bench.ok(bench.issue(SevCommand.SNP_SHUTDOWN_EX))
     assert not bench.psp.guests
     assert not bench.psp.devices
-    assert not bench.board.asids.active
+    assert not bench.platform.asids.active
     assert (
         bench.issue(SevCommand.TIO_DEV_STATUS, dev_ctx_sla=context, status_paddr=bench.status_page)
         is SevStatus.INVALID_PLATFORM_STATE
@@ -139,7 +139,7 @@ def test_reclaim_gives_pages_back_that_nobody_uses() -> None:
     bench.refuses(SevStatus.INVALID_PLATFORM_STATE, SevCommand.SNP_PAGE_RECLAIM, pfn=page // PAGE_BYTES)
     bench.init()
     bench.ok(bench.issue(SevCommand.SNP_PAGE_RECLAIM, pfn=page // PAGE_BYTES))
-    assert bench.board.rmp.state(page) is PageState.RECLAIM
+    assert bench.platform.rmp.state(page) is PageState.RECLAIM
     bench.host.rmp_update(page, RmpEntry())
     bench.refuses(SevStatus.INVALID_PAGE_STATE, SevCommand.SNP_PAGE_RECLAIM, pfn=page // PAGE_BYTES)
     bench.refuses(SevStatus.INVALID_ADDRESS, SevCommand.SNP_PAGE_RECLAIM, pfn=1, is_2mib=True)
@@ -154,7 +154,7 @@ def test_a_large_page_is_reclaimed_as_one() -> None:
     bench.host.rmp_update(paddr, FIRMWARE_PAGE.replace(pagesize=1))
     bench.refuses(SevStatus.INVALID_PAGE_SIZE, SevCommand.SNP_PAGE_RECLAIM, pfn=paddr // PAGE_BYTES)
     bench.ok(bench.issue(SevCommand.SNP_PAGE_RECLAIM, pfn=paddr // PAGE_BYTES, is_2mib=True))
-    assert bench.board.rmp.state(paddr + PAGE_BYTES) is PageState.RECLAIM
+    assert bench.platform.rmp.state(paddr + PAGE_BYTES) is PageState.RECLAIM
 
 
 def test_a_context_is_not_reclaimed_while_it_is_one() -> None:
@@ -208,8 +208,8 @@ def test_a_launch_measures_and_encrypts_pages() -> None:
         info = expected + contents + b"\x70\0" + bytes([kind]) + bytes(5) + gpa.to_bytes(8, "little")
         assert PageInfo.parse(info).gpa == gpa
         expected = hashlib.sha384(info).digest()
-        assert bench.board.rmp.state(page) is PageState.GUEST_VALID
-        assert bench.board.memory.read(page, PAGE_BYTES, ASID) == plain
+        assert bench.platform.rmp.state(page) is PageState.GUEST_VALID
+        assert bench.platform.memory.read(page, PAGE_BYTES, ASID) == plain
         assert bench.host.read(page, 4) != plain[:4]
     assert bench.psp.guests[gctx].launch_digest == expected
     bench.ok(bench.issue(SevCommand.SNP_LAUNCH_FINISH, gctx_paddr=gctx))
@@ -222,7 +222,7 @@ def test_the_secrets_page_holds_the_guests_keys_and_nobody_else_sees_them() -> N
     bench.ok(bench.issue(SevCommand.SNP_ACTIVATE, gctx_paddr=gctx, asid=ASID))
     status, page = _update(bench, gctx, b"", LaunchPageType.SECRETS, 0x5000)
     bench.ok(status)
-    secrets, _ = SecretsPage.parse_prefix(bench.board.memory.read(page, PAGE_BYTES, ASID))
+    secrets, _ = SecretsPage.parse_prefix(bench.platform.memory.read(page, PAGE_BYTES, ASID))
     told = {key: secret.reveal() for kind, key, secret in bench.secrets if kind == "VMPCK"}
     assert told == {f"{gctx:x}/{number}": getattr(secrets, f"vmpck{number}") for number in range(4)}
     assert len(set(told.values())) == 4
@@ -272,7 +272,7 @@ def test_an_asid_is_dirty_until_it_is_flushed() -> None:
     bench.init()
     gctx = bench.guest()
     bench.ok(bench.issue(SevCommand.SNP_DECOMMISSION, gctx_paddr=gctx))
-    assert bench.board.rmp.state(gctx) is PageState.FIRMWARE
+    assert bench.platform.rmp.state(gctx) is PageState.FIRMWARE
     other = bench.page(firmware=True)
     bench.ok(bench.issue(SevCommand.SNP_GCTX_CREATE, gctx_paddr=other))
     bench.ok(bench.issue(SevCommand.SNP_LAUNCH_START, gctx_paddr=other))

@@ -9,7 +9,6 @@ from pytio.mock.psp.assumptions import ASSUMPTIONS
 from pytio.mock.psp.configuration import SEV_REQUESTER, BufferSizes, PspConfig
 from pytio.mock.psp.device_states import DeviceState, DeviceStep
 from pytio.mock.psp.firmware import CommandDone, Psp
-from pytio.mock.psp.hardware import Fences, Hardware, Iommu, KeyedIdePort, RootPort
 from pytio.mock.psp.line import OnSecret
 from pytio.mock.psp.registers import Mailbox, PspRegister
 from pytio.mock.psp.tdi_states import FENCES, FenceMoment, TdiContextState, TdiStep
@@ -23,16 +22,11 @@ __all__ = (
     "DeviceState",
     "DeviceStep",
     "FenceMoment",
-    "Fences",
-    "Hardware",
-    "Iommu",
-    "KeyedIdePort",
     "Mailbox",
     "OnSecret",
     "Psp",
     "PspConfig",
     "PspRegister",
-    "RootPort",
     "TdiContextState",
     "TdiStep",
 )

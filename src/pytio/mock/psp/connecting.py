@@ -28,8 +28,8 @@ from pytio.spdm.transcript import joined
 from pytio.tdisp import GetTdispCapabilities, GetTdispVersion
 
 if TYPE_CHECKING:
+    from pytio.mock.platform import RootPort
     from pytio.mock.psp.firmware import Psp
-    from pytio.mock.psp.hardware import RootPort
 
 __all__ = ("connect", "key_streams", "leave", "measure", "read_certificates", "stop_streams")
 

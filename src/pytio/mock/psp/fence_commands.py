@@ -43,7 +43,7 @@ def clear(psp: Psp, call: Call) -> None:
     root_port = _root_port(psp, call)
     if _is_bound_at(psp, call.guest, root_port):
         raise Refused(SevStatus.IN_USE, "an interface is bound to the guest")
-    psp.hardware.iommu.fences.set(root_port, call.guest.asid, _OPEN)
+    psp.platform.iommu.fences.set(root_port, call.guest.asid, _OPEN)
 
 
 def status_bytes(psp: Psp) -> int:

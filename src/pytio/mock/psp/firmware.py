@@ -13,11 +13,10 @@ import attrs
 
 from pytio.crypto import LibraryProvider, Provider, Secret
 from pytio.ids import Bdf
-from pytio.mock.platform import RmpStep
+from pytio.mock.platform import Platform, RmpStep, RootPort
 from pytio.mock.psp.configuration import PspConfig
 from pytio.mock.psp.contexts import DeviceContext, GuestContext, TdiContext
 from pytio.mock.psp.dispatch import run
-from pytio.mock.psp.hardware import Hardware, RootPort
 from pytio.mock.psp.line import OnSecret
 from pytio.mock.psp.pages import Pages
 from pytio.mock.psp.refusal import Refused
@@ -54,7 +53,7 @@ class Psp:
     """The firmware of one platform.
 
     Attributes:
-        hardware: the platform.
+        platform: the platform.
         revision: which revision of SEV-TIO it speaks.
         is_strict: whether reserved bytes have to be zero (`SEV_A1`).
         provider: where keys and nonces come from.
@@ -72,7 +71,7 @@ class Psp:
 
     def __init__(
         self,
-        hardware: Hardware,
+        platform: Platform,
         *,
         revision: Revision = Revision.P2,
         strict: bool = True,
@@ -81,13 +80,13 @@ class Psp:
         on_secret: OnSecret = _tell_nobody,
     ) -> None:
         """Start as after a reset: nothing is initialized."""
-        self.hardware = hardware
+        self.platform = platform
         self.revision = revision
         self.is_strict = strict
         self.provider: Provider = provider or LibraryProvider()
         self.config = config or PspConfig()
         self.on_secret = on_secret
-        self.pages = Pages(hardware)
+        self.pages = Pages(platform)
         self.last: CommandDone | None = None
         self._mailbox = Mailbox(self.execute)
         self._tdi_ids = 0
@@ -140,7 +139,7 @@ class Psp:
 
         Refuses with INVALID_PARAM where there is none.
         """
-        for port in self.hardware.root_ports.values():
+        for port in self.platform.root_ports.values():
             is_named = self.revision is Revision.R1 or port.port_number == device.root_port_id
             if is_named and port.bdf.segment == device.bdf.segment and device.bdf.bus in port.buses:
                 return port
@@ -148,38 +147,38 @@ class Psp:
 
     def root_port_at(self, bdf: Bdf) -> RootPort:
         """Return the root port at an address; refuses with INVALID_PARAM where there is none."""
-        if bdf not in self.hardware.root_ports:
+        if bdf not in self.platform.root_ports:
             raise Refused(SevStatus.INVALID_PARAM, f"{bdf} is no root port")
-        return self.hardware.root_ports[bdf]
+        return self.platform.root_ports[bdf]
 
     def fence(self, tdi: TdiContext, moment: FenceMoment) -> None:
         """Move the fences of an interface's guest at its root port."""
         if tdi.guest is not None and tdi.guest.asid:
             port = self.root_port_of(tdi.device)
-            self.hardware.iommu.fences.set(port.bdf, tdi.guest.asid, FENCES[moment])
+            self.platform.iommu.fences.set(port.bdf, tdi.guest.asid, FENCES[moment])
 
     def fence_state(self, root_port: Bdf, asid: int) -> AsidFence:
         """Return the fences of an ASID at a root port."""
-        return self.hardware.iommu.fences.state(root_port, asid)
+        return self.platform.iommu.fences.state(root_port, asid)
 
     def take_over(self, pages: tuple[int, ...]) -> None:
         """Make pages that were given away those of a context."""
         for page in pages:
-            self.hardware.rmp.step(page, RmpStep.CREATE_CONTEXT)
+            self.platform.rmp.step(page, RmpStep.CREATE_CONTEXT)
 
     def give_back(self, pages: tuple[int, ...]) -> None:
         """Scribble over the pages of a context; they stay the firmware's until SNP_PAGE_RECLAIM."""
         for page in pages:
             self.pages.write(page, bytes([_SCRIBBLE]) * PAGE_BYTES)
-            self.hardware.rmp.step(page, RmpStep.DELETE_CONTEXT)
+            self.platform.rmp.step(page, RmpStep.DELETE_CONTEXT)
 
     def shut_out(self, tdi: TdiContext) -> None:
         """Take from an interface what its guest gave it: no page of it is validated, and no DMA passes."""
         for page in sorted(tdi.validated):
-            if self.hardware.rmp.is_validated(page):
-                self.hardware.rmp.set_validated(page, False)
+            if self.platform.rmp.is_validated(page):
+                self.platform.rmp.set_validated(page, False)
         tdi.validated.clear()
-        self.hardware.iommu.clear_sdte(tdi.interface_id.function_id.requester_id)
+        self.platform.iommu.clear_sdte(tdi.interface_id.function_id.requester_id)
 
     def forget_everything(self) -> None:
         """Drop every context: SNP_SHUTDOWN_EX."""
@@ -187,7 +186,7 @@ class Psp:
             self.shut_out(tdi)
         for guest in self.guests.values():
             if guest.asid:
-                self.hardware.asids.release(guest.asid)
+                self.platform.asids.release(guest.asid)
         self.guests.clear()
         self.devices.clear()
         self.dirty_asids.clear()

@@ -52,7 +52,7 @@ def decommission(psp: Psp, call: Call) -> None:
     del psp.guests[guest.gctx_paddr]
     if guest.asid:
         psp.dirty_asids.add(guest.asid)
-        psp.hardware.asids.release(guest.asid)
+        psp.platform.asids.release(guest.asid)
     psp.give_back((guest.gctx_paddr,))
 
 
@@ -69,7 +69,7 @@ def activate(psp: Psp, call: Call) -> None:
     if asked.asid in psp.dirty_asids:
         raise Refused(SevStatus.DFFLUSH_REQUIRED, f"ASID {asked.asid} was another guest's")
     call.guest.asid = asked.asid
-    psp.hardware.asids.activate(asked.asid)
+    psp.platform.asids.activate(asked.asid)
 
 
 def guest_status(psp: Psp, call: Call) -> None:
@@ -102,7 +102,7 @@ def launch_update(psp: Psp, call: Call) -> None:
     if asked.imi_page and not guest.imi_en:
         raise Refused(SevStatus.INVALID_PARAM, "the guest has no initial migration image")
     psp.pages.check_states((asked.page_paddr,), _PRE_GUEST, asid=guest.asid)
-    memory = psp.hardware.memory
+    memory = psp.platform.memory
     page = _CONTENTS[asked.page_type](guest, memory.read(asked.page_paddr, PAGE_BYTES))
     info = PageInfo(
         digest_current=guest.launch_digest,
@@ -112,10 +112,10 @@ def launch_update(psp: Psp, call: Call) -> None:
         vmpl3_perms=asked.vmpl3_perms,
         vmpl2_perms=asked.vmpl2_perms,
         vmpl1_perms=asked.vmpl1_perms,
-        gpa=psp.hardware.rmp.entry(asked.page_paddr).gpa,
+        gpa=psp.platform.rmp.entry(asked.page_paddr).gpa,
     )
     memory.write(asked.page_paddr, page, guest.asid)
-    psp.hardware.rmp.step(asked.page_paddr, RmpStep.LAUNCH_UPDATE)
+    psp.platform.rmp.step(asked.page_paddr, RmpStep.LAUNCH_UPDATE)
     guest.launch_digest = _sha384(info.build())
 
 

@@ -10,8 +10,7 @@ from collections.abc import Collection, Iterable
 from typing import Final
 
 from pytio.errors import SevDecodeError
-from pytio.mock.platform import MemoryRangeError
-from pytio.mock.psp.hardware import Hardware
+from pytio.mock.platform import MemoryRangeError, Platform
 from pytio.mock.psp.refusal import Refused
 from pytio.sev.codes import SevStatus
 from pytio.sev.rmp import PageState
@@ -30,21 +29,21 @@ _OF_FIRMWARE: Final = frozenset({PageState.CONTEXT, PageState.METADATA})
 class Pages:
     """Memory as the firmware checks it."""
 
-    def __init__(self, hardware: Hardware) -> None:
+    def __init__(self, platform: Platform) -> None:
         """Look at a platform's memory."""
-        self._hardware = hardware
+        self._platform = platform
 
     def read(self, paddr: int, size: int) -> bytes:
         """Return bytes; refuses with INVALID_ADDRESS what is outside of memory."""
         try:
-            return self._hardware.memory.read(paddr, size)
+            return self._platform.memory.read(paddr, size)
         except MemoryRangeError as error:
             raise Refused(SevStatus.INVALID_ADDRESS, str(error)) from error
 
     def write(self, paddr: int, data: bytes) -> None:
         """Write bytes; refuses with INVALID_ADDRESS what is outside of memory."""
         try:
-            self._hardware.memory.write(paddr, data)
+            self._platform.memory.write(paddr, data)
         except MemoryRangeError as error:
             raise Refused(SevStatus.INVALID_ADDRESS, str(error)) from error
 
@@ -101,7 +100,7 @@ class Pages:
     ) -> None:
         """Check that each page is in one of some states, and belongs to an ASID (`SEV_A12`)."""
         for page in pages:
-            entry, state = self._hardware.rmp.entry(page), self._hardware.rmp.state(page)
+            entry, state = self._platform.rmp.entry(page), self._platform.rmp.state(page)
             if entry.assigned and entry.asid != asid and state not in _OF_FIRMWARE:
                 raise Refused(SevStatus.INVALID_PAGE_OWNER, f"{page:#x} belongs to ASID {entry.asid}, not {asid}")
             if state not in states:

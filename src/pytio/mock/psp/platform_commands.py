@@ -104,11 +104,11 @@ def page_reclaim(psp: Psp, call: Call) -> None:
     size = HUGE_PAGE_BYTES if asked.is_2mib else PAGE_BYTES
     if paddr % size:
         raise Refused(SevStatus.INVALID_ADDRESS, f"{paddr:#x} does not begin a page of {size} bytes")
-    if bool(psp.hardware.rmp.entry(paddr).pagesize) is not asked.is_2mib:
+    if bool(psp.platform.rmp.entry(paddr).pagesize) is not asked.is_2mib:
         raise Refused(SevStatus.INVALID_PAGE_SIZE, f"{paddr:#x} has another size in the RMP")
     try:
         for page in range(paddr, paddr + size, PAGE_BYTES):
-            psp.hardware.rmp.step(page, RmpStep.RECLAIM)
+            psp.platform.rmp.step(page, RmpStep.RECLAIM)
     except RmpViolation as error:
         raise Refused(SevStatus.INVALID_PAGE_STATE, str(error)) from error
 

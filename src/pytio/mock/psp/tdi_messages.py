@@ -136,11 +136,11 @@ def _reported_pages(tdi: TdiContext, range_id: int) -> set[int]:
 
 
 def _judge_page(psp: Psp, tdi: TdiContext, paddr: int, gpa: int) -> MmioValidateStatus:
-    rmp = psp.hardware.rmp
+    rmp = psp.platform.rmp
     entry = rmp.entry(paddr)
     if rmp.state(paddr) not in _GUESTS_PAGES or tdi.guest is None or entry.asid != tdi.guest.asid:
         return _Status.NOT_ASSIGNED
-    if not psp.hardware.is_mmio(paddr):
+    if not psp.platform.is_mmio(paddr):
         return _Status.NOT_IO
     if entry.pagesize:
         return _Status.NOT_4K
@@ -154,7 +154,7 @@ def _judge_page(psp: Psp, tdi: TdiContext, paddr: int, gpa: int) -> MmioValidate
 def _set_validated(
     psp: Psp, tdi: TdiContext, pages: list[int], flags: ValidateFlags
 ) -> tuple[MmioValidateStatus, bool]:
-    rmp, wanted = psp.hardware.rmp, ValidateFlags.VALIDATED in flags
+    rmp, wanted = psp.platform.rmp, ValidateFlags.VALIDATED in flags
     before = {rmp.is_validated(page) for page in pages}
     if len(before) > 1 and ValidateFlags.FORCE_VALIDATED not in flags:
         return _Status.NOT_UNIFORM, False
@@ -233,9 +233,9 @@ def sdte_write(psp: Psp, tdi: TdiContext, request: Any, layout: type[Any]) -> Co
 def _write(psp: Psp, tdi: TdiContext, sdte: Sdte) -> None:
     requester_id, guest = tdi.interface_id.function_id.requester_id, tdi.guest
     if not sdte.v or guest is None:
-        psp.hardware.iommu.clear_sdte(requester_id)
+        psp.platform.iommu.clear_sdte(requester_id)
         return
-    entry = psp.hardware.iommu.dte(requester_id)
+    entry = psp.platform.iommu.dte(requester_id)
     whole = sdte.replace(
         domain_id=entry.domain_id if entry is not None else 0,
         asid=guest.asid,
@@ -243,7 +243,7 @@ def _write(psp: Psp, tdi: TdiContext, sdte: Sdte) -> None:
         ide_stream_id=tdi.device.ide_stream_id,
         rp_id=psp.root_port_of(tdi.device).port_number & _RP_ID_MASK,
     )
-    psp.hardware.iommu.set_sdte(requester_id, whole, guest.asid)
+    psp.platform.iommu.set_sdte(requester_id, whole, guest.asid)
 
 
 _RP_ID_MASK: Final = 0x1F
