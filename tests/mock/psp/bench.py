@@ -106,6 +106,10 @@ class Bench:
             spdm_output=self.buffer(output_pages),
         )
 
+    def write_capacity(self, sla: Sla, size: int) -> None:
+        """Say how large a buffer is, which its owner does before it gives the pages away."""
+        self.platform.memory.write(self.pages_of(sla)[0], BufferHeader(capacity_sz=size).build())
+
     def pages_of(self, sla: Sla) -> list[int]:
         return list(self.psp.pages.of_buffer(sla))
 
