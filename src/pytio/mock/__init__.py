@@ -11,7 +11,8 @@ from pytio.mock.config_space import Change, ConfigSpace, Violation
 from pytio.mock.doe_mailbox import DoeMailbox, object_server
 from pytio.mock.endpoint import Endpoint
 from pytio.mock.function import Bar, BarKind, FunctionEvent, MockFunction
-from pytio.mock.ide_port import IdePort, KeyedPort
+from pytio.mock.ide_port import IdePort
+from pytio.mock.keyed_port import KeyedPort
 from pytio.mock.link import Link, LinkDirection, LinkEvent
 from pytio.mock.tdi import InterfaceMemory, MockTdi
 from pytio.mock.transactions import Answer, Transactions

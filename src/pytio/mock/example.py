@@ -14,7 +14,7 @@ from pytio.crypto import Provider, Secret
 from pytio.crypto.issuing import IssuedChain, issue_chain
 from pytio.ids import Bdf, StreamId
 from pytio.mock.endpoint import Endpoint, is_stream_keyed
-from pytio.mock.ide_port import KeyedPort
+from pytio.mock.keyed_port import KeyedPort
 from pytio.mock.tdi import MockTdi
 from pytio.spdm import algorithms
 from pytio.spdm.algorithms import BaseAsymAlgo, PqcAsymAlgo

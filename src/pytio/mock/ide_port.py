@@ -2,15 +2,13 @@
 
 Document: PCIe Base 6.x, "IDE Extended Capability", and chapter 6, "Integrity and Data Encryption (IDE)". The registers
 are sampled when a stream is enabled; keys come through `program`, `go` and `stop`, and are nowhere but in the stream.
-What a TLP means is the business of whoever owns the port. `KeyedPort` is a port without a link: it keeps the keys.
+What a TLP means is the business of whoever owns the port.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Final, TypeAlias
-
-import attrs
 
 from pytio import ide
 from pytio.crypto import Secret
@@ -23,7 +21,7 @@ from pytio.mock.function import FunctionEvent, MockFunction
 from pytio.mock.ide_layout import IDE_CAPABILITY_ID, IdeLayout, stream_config
 from pytio.pci.capabilities.advanced_error_reporting import UncorrectableErrors
 
-__all__ = ("Deliver", "IdePort", "KeyedPort", "Listener", "PortKey", "Transmit")
+__all__ = ("Deliver", "IdePort", "Listener", "Transmit")
 
 _ENABLE: Final = 1 << 0
 _STATE_MASK: Final = 0xF
@@ -328,51 +326,3 @@ class IdePort:
         for stream in streams:
             stream.is_enabled = stream.received_fail = False
             self._note(stream.happen(cause))
-
-
-@attrs.define
-class PortKey:
-    """One key of a port."""
-
-    key: Secret
-    """In the byte order of AES."""
-    ifv: int
-    """The invocation field that it starts with."""
-    is_active: bool = False
-    """Whether the port uses it."""
-
-
-class KeyedPort:
-    """A port without a link: one selective stream, or the registers it is given, and the keys that come.
-
-    Attributes:
-        bdf: the function that has the IDE capability.
-        ide: the registers that QUERY reports.
-        keys: what the port holds, by stream and slot.
-    """
-
-    def __init__(self, bdf: Bdf, ide: IdeRegisters | None = None) -> None:
-        """Start without a key."""
-        self.bdf = bdf
-        self.ide = ide or IdeRegisters(
-            selective_ide_streams_supported=True,
-            ide_km_protocol_supported=True,
-            selective_streams=(SelectiveIdeStream(),),
-        )
-        self.keys: dict[tuple[StreamId, str], PortKey] = {}
-
-    def registers(self) -> IdeRegisters:
-        """Return the IDE capability."""
-        return self.ide
-
-    def program(self, stream_id: StreamId, slot: KeySlot, key: Secret, ifv: int) -> None:
-        """Keep a key."""
-        self.keys[stream_id, str(slot)] = PortKey(key, ifv)
-
-    def go(self, stream_id: StreamId, slot: KeySlot) -> None:
-        """Use a key."""
-        self.keys[stream_id, str(slot)].is_active = True
-
-    def stop(self, stream_id: StreamId, slot: KeySlot) -> None:
-        """Destroy a key."""
-        self.keys.pop((stream_id, str(slot)), None)
