@@ -188,3 +188,56 @@ def test_streams_of_a_port_have_ids_and_a_mode() -> None:
         port.receive(b"")
     assert port.wake_at() is None
     assert port.wake(0.0) == []
+
+
+def test_whoever_sends_may_name_the_stream() -> None:
+    """Tables of the platform name it where no register does: without them T=1 stays at home."""
+    _, port = connected(s1={"default_stream": False}, s2={"default_stream": False})
+    with pytest.raises(LocalProtocolError, match="would go in clear"):
+        port.send(WRITE, tee=True)
+    port.send(WRITE, tee=True, on=2)
+    port.send(WRITE)
+    assert stream_ids(port) == [2, None]
+    for absent in (7, 1):
+        port.streams[1].disable()
+        with pytest.raises(LocalProtocolError):
+            port.send(WRITE, tee=True, on=absent)
+    assert stream_ids(port) == []
+
+
+def test_registers_are_sampled_again_before_a_stream_is_enabled() -> None:
+    """A stream that got its keys first takes its configuration when it is enabled, and keeps the keys."""
+    fresh = Port()
+    pair = configs(stream_id=1)
+    stream = fresh.add(pair[0])
+    for number, direction in enumerate(Direction):
+        for slot in slots(0, direction):
+            stream.program(slot, bytes([number, slot.sub_stream]).ljust(32, b"k"))
+            stream.go(slot)
+    changed = attrs.evolve(pair[0], pcrc=True, default_stream=True)
+    stream.configure(changed)
+    stream.enable()
+    assert stream.state is StreamState.SECURE
+    fresh.send(WRITE, tee=True)
+    assert Tlp.parse(drain(fresh)[0]).pcrc
+    with pytest.raises(LocalProtocolError, match="sampled when it was enabled"):
+        stream.configure(pair[0])
+    stream.disable()
+    for other in (attrs.evolve(changed, stream_id=2), attrs.evolve(changed, flit_mode=True)):
+        with pytest.raises(ValueError, match="not a configuration of stream 1"):
+            stream.configure(other)
+
+
+def test_a_completion_that_begins_inside_a_dword_is_not_the_last_of_its_request() -> None:
+    """Byte Count is what is left, and the first bytes of the first dword are none of it."""
+    port = Port()
+    port.send(ide.memory_read(0x100, 8, requester_id=ENDPOINT_ID, tag=3, first_dw_be=0b1000, last_dw_be=0b0111))
+    drain(port)
+    request = ide.memory_read(0x100, 8, requester_id=ENDPOINT_ID, tag=3)
+    first = ide.completion(request, bytes(4))
+    first = first.replace(header=first.header.replace(byte_count=4, lower_address=3))
+    last = first.replace(header=first.header.replace(byte_count=3, lower_address=4))
+    for tlp in (first, last):
+        assert port.outstanding.is_taken((ENDPOINT_ID, 3))
+        assert errors(port.receive(tlp.build())) == []
+    assert not port.outstanding.is_taken((ENDPOINT_ID, 3))
