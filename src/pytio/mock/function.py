@@ -15,7 +15,7 @@ import attrs
 from pytio.mock.config_space import EXTENDED_BYTES, Change, ConfigSpace
 from pytio.mock.doe_mailbox import CAPABILITY_BYTES, DoeMailbox
 
-__all__ = ("Bar", "BarKind", "FunctionEvent", "Listener", "MockFunction")
+__all__ = ("Bar", "BarKind", "FunctionEvent", "Listener", "MockFunction", "PlacedCapability")
 
 _COMMAND: Final = 0x04
 _STATUS: Final = 0x06
@@ -28,6 +28,9 @@ _IO_SPACE_ENABLE: Final = 1 << 0
 _MEMORY_SPACE_ENABLE: Final = 1 << 1
 _BUS_MASTER_ENABLE: Final = 1 << 2
 _COMMAND_RW: Final = 0x0547
+_ROM_BAR: Final = 0x30
+_ROM_ENABLE: Final = 1 << 0
+_SMALLEST_ROM_BYTES: Final = 2048
 _STATUS_CAPABILITY_LIST: Final = 1 << 4
 _STATUS_RW1C: Final = 0xF900
 _MEMORY_FLAGS: Final = 0xF
@@ -85,6 +88,18 @@ class Bar:
     kind: BarKind = BarKind.MEMORY_64
 
 
+@attrs.frozen
+class PlacedCapability:
+    """A capability, and where it is."""
+
+    capability_id: int
+    offset: int
+    """Of its header."""
+    size_bytes: int
+    """With its header."""
+    is_extended: bool
+
+
 class FunctionEvent(Enum):
     """What software did to the function."""
 
@@ -118,6 +133,7 @@ class MockFunction:
         space: its configuration space.
         pci_express: where the PCI Express capability is.
         mailboxes: its DOE instances, by the offset of their capability.
+        capabilities: what it has been given, in order.
     """
 
     def __init__(
@@ -141,9 +157,13 @@ class MockFunction:
             port_type: as the PCI Express capability counts: 0 an endpoint, 4 a root port (with a type 1 header).
             port_number: of its link.
             tee_io: whether it implements TDISP.
+
+        Raises:
+            ValueError: a BAR has a size that there is not.
         """
         self.space = ConfigSpace(EXTENDED_BYTES)
         self.mailboxes: dict[int, DoeMailbox] = {}
+        self.capabilities: list[PlacedCapability] = []
         self._listeners: list[Listener] = []
         self._last_pointer = _CAPABILITY_POINTER
         self._free = _FIRST_CAPABILITY
@@ -173,6 +193,7 @@ class MockFunction:
         self.space.define(self._last_pointer, 1, at)
         self._last_pointer = at + 1
         self._free = _aligned(at + 2 + len(body))
+        self.capabilities.append(PlacedCapability(capability_id, at, 2 + len(body), is_extended=False))
         return at
 
     def add_extended_capability(
@@ -196,6 +217,7 @@ class MockFunction:
             self.space.define(self._last_extended, 4, header | at << _EXTENDED_NEXT_SHIFT)
         self._last_extended = at
         self._free_extended = _aligned(at + 4 + len(body))
+        self.capabilities.append(PlacedCapability(capability_id, at, 4 + len(body), is_extended=True))
         return at
 
     def add_mailbox(self, mailbox: DoeMailbox, *, version: int = 2) -> int:
@@ -204,6 +226,16 @@ class MockFunction:
         mailbox.attach(self.space, at)
         self.mailboxes[at] = mailbox
         return at
+
+    def add_rom(self, size_bytes: int) -> None:
+        """Give it an expansion ROM; raises ValueError unless the size is a power of two of at least 2048 bytes."""
+        if size_bytes & (size_bytes - 1) or size_bytes < _SMALLEST_ROM_BYTES:
+            raise ValueError(f"an expansion ROM of {size_bytes} bytes does not fit")
+        self.space.define(_ROM_BAR, 4, rw=(1 << 32) - size_bytes | _ROM_ENABLE)
+
+    def restrict_to_virtual(self) -> None:
+        """Make it a virtual function: of Command it has Bus Master Enable alone."""
+        self.space.define(_COMMAND, 2, rw=_BUS_MASTER_ENABLE)
 
     def reset(self) -> None:
         """Reset conventionally: all registers, all mailboxes."""
