@@ -334,6 +334,25 @@ def test_a_stream_that_no_register_names_gets_no_key() -> None:
     pair.write_register(pair.device, 4, 7 << 24)
     pair.device.program(7, slot, Secret(bytes(32)), 1)
     assert pair.states(7)[1] is ide.StreamState.INSECURE
+    pair.write_register(pair.device, 4, 0)
+    with pytest.raises(IdeKmPeerError):
+        pair.device.program(7, slot.replace(key_set=1), Secret(bytes(32)), 1)
+
+
+def test_a_stream_is_torn_down_and_established_again() -> None:
+    """As a host does: root port first, registers to zero, and the same stream id once more, with other keys."""
+    pair = Pair.secure()
+    for port in (pair.root, pair.device):
+        pair.write_register(port, 4, 0)
+        pair.write_register(port, RID_2, 0)
+    assert pair.states() == INSECURE
+    pair.set_up()
+    pair.key(key_set=1)
+    pair.go(key_set=1)
+    pair.enable()
+    assert pair.states() == SECURE
+    pair.up.write(DEVICE.requester_id, 0x1000, SECRET, tee=True)
+    assert pair.up.read(DEVICE.requester_id, 0x1000, len(SECRET), tee=True).data == SECRET
 
 
 def test_a_key_of_the_wrong_size_is_refused() -> None:

@@ -140,12 +140,10 @@ class IdePort:
         Raises:
             IdeKmPeerError: no block's register says this Stream ID, or the key cannot be taken.
         """
-        stream = self.port.streams.get(stream_id)
-        if stream is None:
-            index = self._block_of(stream_id)
-            if index is None:
-                raise IdeKmPeerError(KpAckStatus.UNSUPPORTED_VALUE, f"no stream {stream_id}")
-            stream = self.port.add(self._config(index))
+        index = self._block_of(stream_id)
+        if index is None:
+            raise IdeKmPeerError(KpAckStatus.UNSUPPORTED_VALUE, f"no stream {stream_id}")
+        stream = self.port.streams.get(stream_id) or self.port.add(self._config(index))
         try:
             self._note(stream.program(slot, key, ifv))
         except ValueError as error:
