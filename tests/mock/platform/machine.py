@@ -92,6 +92,12 @@ class Machine:
             self.write_register(function, self.block_offset(function) + 0x0C, 0x00FF_FF00)
             self.write_register(function, self.block_offset(function) + 0x10, 0x0000_0001)
             self.write_register(function, self.block_offset(function) + 0x04, control | stream_id << 24)
+        self.give_keys(stream_id)
+        for function, control in ((PORT, 0x0000_0201), (DEVICE, 0x00C0_0001)):
+            self.write_register(function, self.block_offset(function) + 0x04, control | stream_id << 24)
+
+    def give_keys(self, stream_id: int) -> None:
+        """Program both ports by hand, and switch the keys on."""
         for direction in Direction:
             for sub_stream in (SubStream.PR, SubStream.NPR, SubStream.CPL):
                 key = Secret(bytes([16 * direction + sub_stream + 1]) * 32)
@@ -100,8 +106,6 @@ class Machine:
                     slot = KeySlot(direction=way, sub_stream=sub_stream)
                     port.program(stream_id, slot, key, 1)
                     port.go(stream_id, slot)
-        for function, control in ((PORT, 0x0000_0201), (DEVICE, 0x00C0_0001)):
-            self.write_register(function, self.block_offset(function) + 0x04, control | stream_id << 24)
 
     def place_bar(self) -> None:
         self.write_register(DEVICE, 0x10, BAR & 0xFFFF_FFFF)
