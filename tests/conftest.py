@@ -96,7 +96,13 @@ def bench(request: pytest.FixtureRequest) -> Bench:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Print what was measured, ready for docs/performance.md."""
+    """Print what was measured, ready for docs/performance.md, and what a long soak counted."""
+    if config.option.markexpr == "soak":
+        reports = terminalreporter.stats.get("passed", [])
+        lines = [text for report in reports for key, text in report.user_properties if key == "soak"]
+        if lines:
+            terminalreporter.section("counted")
+            terminalreporter.write_line("\n".join(lines))
     rows = config.stash[BENCH_ROWS]
     if rows:
         terminalreporter.section("best of five")

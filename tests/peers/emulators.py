@@ -18,7 +18,7 @@ from pytio.backends.bindings import Binding
 from pytio.crypto import ChainRole
 from tests.peers.identities import identity
 
-__all__ = ("FOLDERS", "TRANSPORTS", "folder_for", "installed", "responding")
+__all__ = ("FOLDERS", "TRANSPORTS", "folder_for", "free_port", "installed", "listening", "responding")
 
 VARIABLE: Final = "PYTIO_SPDM_EMU"
 QUANTUM_VARIABLE: Final = "PYTIO_SPDM_EMU_PQC"
@@ -75,8 +75,8 @@ def folder_for(
 
 def free_port() -> int:
     """Return a port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port: int = listening.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
     return port
 
 
@@ -96,11 +96,16 @@ def responding(folder: Path, binding: Binding, *options: str) -> Iterator[int]:
             process.wait()
 
 
+def listening(port: int) -> bool:
+    """Say whether somebody listens there."""
+    line = f":{port:04X} 00000000:0000 0A"  # the kernel's table: local port, no peer, state LISTEN
+    return line in Path("/proc/net/tcp").read_text()
+
+
 def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
     """Wait until their responder listens; it takes one connection, so trying one is out of the question."""
     until = time.monotonic() + _STARTS_IN_S
-    listening = f":{port:04X} 00000000:0000 0A"  # the kernel's table: local port, no peer, state LISTEN
-    while listening not in Path("/proc/net/tcp").read_text():
+    while not listening(port):
         assert process.poll() is None, "the emulator ended at once"
         assert time.monotonic() < until, "the emulator does not listen"
         time.sleep(0.02)

@@ -16,6 +16,7 @@ __all__ = ("OpenEnum", "WireFlag")
 
 _WIDEST_INTEGER_BITS = 64
 _KNOWN_BITS: Final[dict[type, int]] = {}
+_BITS: Final[dict[type, tuple[tuple[int, str], ...]]] = {}
 E = TypeVar("E", bound=IntEnum | IntFlag)
 
 
@@ -42,7 +43,7 @@ class WireFlag(IntFlag):
             return None
         if value < 0:  # from ``~flag``: the complement over the width, so that ``flags & ~flag`` keeps unknown bits
             value &= (1 << max(_WIDEST_INTEGER_BITS, cls._known().bit_length())) - 1
-        names = [str(member._name_) for member in cls if member._value_ & value]
+        names = [name for bits, name in cls._bits() if bits & value]
         unknown = value & ~cls._known()
         if unknown:
             names.append(hex(unknown))
@@ -59,6 +60,14 @@ class WireFlag(IntFlag):
             known = _KNOWN_BITS[cls] = reduce(or_, (member._value_ for member in cls.__members__.values()), 0)
         return known
 
+    @classmethod
+    def _bits(cls) -> tuple[tuple[int, str], ...]:
+        """Return the members of one bit each, lowest first: every message with a field of flags asks."""
+        bits = _BITS.get(cls)
+        if bits is None:
+            bits = _BITS[cls] = tuple((member._value_, str(member._name_)) for member in cls)
+        return bits
+
     @property
     def unknown_bits(self) -> int:
         """The bits that no member names."""
@@ -66,7 +75,7 @@ class WireFlag(IntFlag):
 
     def names(self) -> list[str]:
         """Return the names of the members that are set, lowest bit first, unknown bits as one hex number last."""
-        named = [str(member._name_) for member in type(self) if member._value_ & self._value_]
+        named = [name for bits, name in self._bits() if bits & self._value_]
         return [*named, hex(self.unknown_bits)] if self.unknown_bits else named
 
 
