@@ -95,10 +95,10 @@ def test_the_link_type_can_be_overruled(kind: str, tmp_path: Path, capsys: pytes
     mislabelled, raw = tmp_path / "mislabelled", bytes.fromhex("010001000300000010840000")
     with mislabelled.open("wb") as stream:
         if kind == "pcap":
-            stream.write(pcap_header(147) + pcap_record(raw))
+            stream.write(pcap_header(150) + pcap_record(raw))
         else:
             writer = PcapngWriter(stream)
-            writer.add_interface(147)
+            writer.add_interface(150)
             writer.write_packet(raw)
     assert "GET_VERSION" not in printed(capsys, mislabelled)
     assert "GET_VERSION" in printed(capsys, mislabelled, "--linktype", 292)

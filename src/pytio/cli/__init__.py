@@ -37,6 +37,7 @@ COMMANDS: Final = {
     "respond": "serve a device with SPDM, IDE_KM and TDISP on the socket protocol of DMTF's emulators",
     "spdm": "run an SPDM requester, print what was negotiated, verified, measured",
     "pci": "show and compare configuration space, from sysfs or a dump",
+    "sev": "decode what host, PSP and guests pass to one another for SEV-TIO",
     "doe": "talk to a device's DOE mailboxes",
     "doctor": "say what stands between this host, or a dump, and TEE-IO",
     "tsm": "connect devices to the kernel's TSM",

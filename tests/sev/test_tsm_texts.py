@@ -1,0 +1,198 @@
+"""Texts and status blobs of the kernel's TSM, in both RFC shapes."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+import pytest
+
+from pytio.errors import SevDecodeError
+from pytio.ids import Bdf, InterfaceId
+from pytio.sev.tio_codes import DeviceContextState, GuestMessageStatus
+from pytio.sev.tsm_status import TsmAlgorithms, TsmDevStatus, TsmTdiStatus, TsmTdiStatusN
+from pytio.sev.tsm_texts import parse_tsm_text
+from pytio.tdisp import TdiState
+from tests.checks import check_wire
+
+DEV_STATUS = "ret=0\nctx_state=2\ntc_mask=1\ncerts_slot=0\ndevice_id=e100\nsegment_id=0\nno_fw_update=0\n"
+TDI_STATUS = f"""ret=0
+state=2:RUN
+meas_digest_fresh=1
+meas_digest_valid=1
+all_request_redirect=0
+bind_p2p=0
+lock_msix=0
+no_fw_update=0
+cache_line_size=64
+algos=0x14a:DHE_SECP384R1 AEAD_AES_256_GCM ASYM_TPM_ALG_ECDSA_ECC_NIST_P384 HASH_TPM_ALG_SHA_384
+report_counter=3
+Certs digest: {"ab " * 32}...
+Measurements digest: {"cd " * 32}...
+Interface report digest: {"ef " * 32}...
+"""
+REPORT = """no_fw_update=1
+dma_no_pasid=1
+dma_pasid=0
+ats=0
+prs=0
+msi_x_message_control=0x0
+lnr_control=0x0
+tph_control=0x0
+[0] #0 0x0000380000000000 +0x10000 MSIX- PBA- NonTEE- Upd-
+[1] #4 0x0000380000010000 +0x1000 MSIX+ PBA- NonTEE+ Upd-
+[1] WARN: reserved=0x10
+DevSp len=2 01 02
+"""
+MEASUREMENTS = """Len=60
+#1 (36) 81=[digest MutFW]: 01 02 03 ...
+#2 (4) 7=[raw MutFWVerSec]: 00 00 00 01
+#3 (8) spec=2: aa bb
+"""
+TEXTS: dict[str, tuple[str, dict[str, Any]]] = {
+    DEV_STATUS: (
+        "tsm_dev_status",
+        {
+            "ret": 0,
+            "ctx_state": 2,
+            "tc_mask": 1,
+            "certs_slot": 0,
+            "device_id": 0xE100,
+            "segment_id": 0,
+            "no_fw_update": 0,
+        },
+    ),
+    DEV_STATUS.replace("e100", "e1:00.0"): ("tsm_dev_status", {"device_id": "e1:00.0"}),
+    TDI_STATUS: (
+        "tsm_tdi_status",
+        {
+            "state": "RUN",
+            "state_number": 2,
+            "algos": 0x14A,
+            "report_counter": 3,
+            "cache_line_size": 64,
+            "certs_digest_first_bytes": "ab" * 32,
+        },
+    ),
+    "ret=0\nTDISP state unavailable\n": ("tsm_tdi_status", {"state": "TDISP state unavailable"}),
+    REPORT: (
+        "tsm_report",
+        {
+            "no_fw_update": 1,
+            "msi_x_message_control": 0,
+            "device_specific": "0102",
+            "mmio_ranges": [
+                {"range_id": 0, "start": 0x380000000000, "size": 0x10000, "attributes": []},
+                {
+                    "range_id": 4,
+                    "start": 0x380000010000,
+                    "size": 0x1000,
+                    "attributes": ["msix_table", "non_tee_mem"],
+                    "reserved": 0x10,
+                },
+            ],
+        },
+    ),
+    MEASUREMENTS: (
+        "tsm_meas",
+        {
+            "length": 60,
+            "blocks": [
+                {"index": 1, "size": 36, "type": 1, "is_raw_bit_stream": True, "first_bytes": "010203"},
+                {"index": 2, "size": 4, "type": 7, "is_raw_bit_stream": False, "value": "00000001"},
+                {"index": 3, "size": 8, "measurement_specification": 2, "value": "aabb"},
+            ],
+        },
+    ),
+    "[0] len=34:\n" + "30 " * 31 + "30  0000\n30 30  00\n": (
+        "tsm_certs",
+        {"chains": [{"index": 0, "length": 34, "bytes": "30" * 34}]},
+    ),
+    "not bound\n": ("tsm_tdi_bind", {"is_bound": False}),
+    "VM=0x200000 ASID=99 BDFn=1:0.0\n": (
+        "tsm_tdi_bind",
+        {"is_bound": True, "vm": "0x200000", "asid": 99, "guest_bdf": "01:00.0"},
+    ),
+    "VM=00000000abcdef01 BDFn=1:1f.7\n": ("tsm_tdi_bind", {"guest_bdf": "01:1f.7"}),
+    "0: 0 DEF 2=SECURE TeeLim <-> 2=SECURE IDECfg  rootport:0000:e0:01.1\n1: 5\n": (
+        "tsm_sel_stream",
+        {
+            "streams": [
+                {
+                    "block": 0,
+                    "stream_id": 0,
+                    "default": True,
+                    "endpoint": {"status": 2, "is_secure": True, "TeeLim": True},
+                    "root_port": {"status": 2, "is_secure": True, "IDECfg": True, "rootport": "0000:e0:01.1"},
+                },
+                {"block": 1, "stream_id": 5, "default": False},
+            ]
+        },
+    ),
+    "none\n": ("none", {}),
+}
+
+
+@pytest.mark.parametrize("text", TEXTS, ids=lambda text: text.split("\n")[0])
+def test_texts_say_what_they_say(text: str) -> None:
+    kind, fields = TEXTS[text]
+    read = parse_tsm_text(text)
+    assert read.kind == kind
+    assert {name: read.fields[name] for name in fields} == fields
+
+
+def test_what_is_cut_is_told() -> None:
+    assert parse_tsm_text(TDI_STATUS).is_cut
+    assert parse_tsm_text(MEASUREMENTS).is_cut
+    assert not parse_tsm_text(REPORT).is_cut
+    assert parse_tsm_text(REPORT.replace("len=2", "len=40")).is_cut
+    assert parse_tsm_text("[0] len=34:\n30 30\n").is_cut
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("", ""),
+        ("hello\n", ""),
+        (DEV_STATUS + "hello\n", "line 8"),
+        (TDI_STATUS + "!\n", "line 15"),
+        (REPORT + "x\n", "line 13"),
+        (MEASUREMENTS + "x\n", "line 5"),
+        ("[0] len=3:\nzz\n", "line 2"),
+        ("VM=x\n", "line 1"),
+        ("0: 0\nx\n", "line 2"),
+    ],
+)
+def test_other_texts_are_refused(text: str, path: str) -> None:
+    with pytest.raises(SevDecodeError) as caught:
+        parse_tsm_text(text)
+    assert caught.value.path == path
+
+
+def test_any_text_is_read_or_refused() -> None:
+    random = Random(6)
+    for text in TEXTS:
+        for _ in range(100):
+            at = random.randrange(len(text))
+            changed = text[:at] + chr(random.randrange(1, 0x100)) + text[at + random.randrange(3) :]
+            try:
+                parse_tsm_text(changed)
+            except SevDecodeError:
+                continue
+
+
+def test_status_blobs() -> None:
+    raw = bytes.fromhex("01 02 01 00 00 000000 00e1 0000") + bytes(16)
+    check_wire(TsmDevStatus, raw, TsmDevStatus(ctx_state=DeviceContextState.CONNECTED, tc_mask=1, device_id=0xE100))
+    assert len(raw) == 28
+    head = "01 02 01 01 00000000 4000 4a01000000000000"
+    interface_id = InterfaceId.of(Bdf(bus=0xE1, device=4))
+    digests = b"\xaa" * 48 + b"\xbb" * 48 + b"\xcc" * 48
+    raw = bytes.fromhex(head) + digests + (3).to_bytes(8, "little") + interface_id.build()
+    read: Any = check_wire(TsmTdiStatus, raw)
+    assert len(raw) == 182
+    assert (read.state, read.cache_line_size, read.intf_report_counter) == (TdiState.RUN, 64, 3)
+    assert read.spdm_algos == TsmAlgorithms(0x14A)
+    assert read.interface_id == interface_id
+    newest: Any = check_wire(TsmTdiStatusN, b"\0" + raw[1:] + (7).to_bytes(8, "little"))
+    assert (newest.status, newest.fw_tdi_id) == (GuestMessageStatus.BOUND, 7)
