@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pytio import ide, idekm, tdisp
+from pytio.errors import TdispPeerError
 from pytio.ide.events import KeySetChanged
 from pytio.ids import Bdf, SubStream
 from pytio.mock import Endpoint, IdePort, InterfaceMemory, MockFunction, MockTdi, Transactions
@@ -13,9 +14,37 @@ from pytio.mock.example import example_config
 from pytio.mock.platform import RootPort
 from pytio.mock.transactions import span_of
 from pytio.sev.tio_codes import PAGE_BYTES
-from pytio.tdisp.codes import MmioAttributes
+from pytio.tdisp import LockFlags, MmioRange, TdispErrorCode, VdmRequest, VdmResponse
+from pytio.tdisp.codes import MmioAttributes, RequestMessages
 
 MIB = 1 << 20
+_CAPABILITIES = tdisp.DsmCapabilities(
+    requests=tdisp.DsmCapabilities().requests | RequestMessages.SET_MMIO_ATTRIBUTE_REQUEST,
+    lock_flags=LockFlags.NO_FW_UPDATE | LockFlags.LOCK_MSIX | LockFlags.ALL_REQUEST_REDIRECT,
+)
+
+
+class OpenableTdi(MockTdi):
+    """An interface whose memory can be opened to all, but for what it refuses."""
+
+    def __init__(self, memory: tuple[InterfaceMemory, ...], *, is_stream_keyed: Any) -> None:
+        super().__init__(memory, is_stream_keyed=is_stream_keyed)
+        self.changed: list[MmioRange] = []
+        self.is_stubborn = False
+
+    def bind_p2p_stream(self, stream_id: int, session: int) -> None:
+        raise TdispPeerError(TdispErrorCode.UNSUPPORTED_REQUEST)
+
+    def unbind_p2p_stream(self, stream_id: int) -> None:
+        raise TdispPeerError(TdispErrorCode.UNSUPPORTED_REQUEST)
+
+    def vdm(self, request: VdmRequest) -> VdmResponse:
+        raise TdispPeerError(TdispErrorCode.UNSUPPORTED_REQUEST)
+
+    def set_mmio_attribute(self, mmio_range: MmioRange) -> None:
+        if self.is_stubborn:
+            raise TdispPeerError(TdispErrorCode.INVALID_REQUEST, "no")
+        self.changed.append(mmio_range)
 
 
 class FarEnd:
@@ -34,10 +63,10 @@ class FarEnd:
             return is_stream_keyed(keys, stream_id, session)
 
         self.tdis = {
-            function: MockTdi(_memory(mmio + number * 16 * MIB), is_stream_keyed=is_keyed)
+            function: OpenableTdi(_memory(mmio + number * 16 * MIB), is_stream_keyed=is_keyed)
             for number, function in enumerate(functions)
         }
-        self.tdisp = tdisp.Responder(self.tdis)
+        self.tdisp = tdisp.Responder(self.tdis, capabilities=_CAPABILITIES)
         self.endpoint = Endpoint(example_config(**changes), ide=keys, interfaces=self.tdisp)
 
     def _take(self, event: ide.TlpReceived) -> None:

@@ -12,7 +12,7 @@ from pytio.sev.data_objects import BufferHeader, SpdmControl, SpdmObject
 from pytio.sev.rmp import RmpEntry
 from pytio.sev.sla import NULL, Sla
 from pytio.sev.tio_codes import PAGE_BYTES, DataObjectId, SevCommand, SpdmDataType
-from pytio.spdm import SpdmErrorCode
+from pytio.spdm import SpdmErrorCode, SpdmVersion
 from pytio.spdm.messages.error import Error
 from tests.mock.psp.bench import Bench
 
@@ -63,7 +63,7 @@ def test_without_a_response_the_exchange_is_over() -> None:
         SpdmObject(object_id=DataObjectId.SPDM_RESPONSE, message=bytes(16)),
         SpdmObject(
             object_id=DataObjectId.SPDM_RESPONSE,
-            message=Error(version=0x10, error_code=SpdmErrorCode.UNSPECIFIED).build().ljust(16, b"\0"),
+            message=Error(version=SpdmVersion.V1_0, error_code=SpdmErrorCode.UNSPECIFIED).build().ljust(16, b"\0"),
         ),
     ],
     ids=["no response", "secured", "no SPDM", "ERROR"],
