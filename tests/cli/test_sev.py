@@ -14,6 +14,7 @@ from pytio.cli import ExitCode, main
 from pytio.cli.sev_parts import KINDS
 from pytio.errors import SevDecodeError
 from pytio.evidence import Evidence
+from pytio.hosts.model.tsm_texts import certificates_text
 from pytio.sev.blobs import CERTIFICATES_GUID, INTERFACE_REPORT_GUID, MEASUREMENTS_GUID, build_blobs
 from pytio.sev.data_objects import ResultObject, SpdmObject
 from pytio.sev.rmp import RmpEntry
@@ -197,6 +198,12 @@ def test_evidence_comes_from_whatever_holds_a_log_of_messages(
     assert found.to_transcript() == LOG
     assert dict(found.reports) == ({"tdi": REPORT} if kind == "blobs" else {})
     found.proof.verify()
+
+
+def test_a_chain_that_sysfs_prints_is_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, parts, errors = decoded("text", certificates_text(SIGNED.chain).encode(), [], tmp_path, capsys)
+    assert (code, errors) == (ExitCode.DONE, "")
+    assert [part["part"] for part in parts] == ["tsm_certs", "certificates", *(f"certificate {n}" for n in range(3))]
 
 
 @pytest.mark.parametrize(("kind", "data"), [("measurements", RECORD), ("report", REPORT)])

@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 
 from pytio.errors import SevDecodeError
+from pytio.hosts.model.tsm_texts import certificates_text, measurements_text, report_text
 from pytio.ids import Bdf, InterfaceId
 from pytio.sev.tio_codes import DeviceContextState, GuestMessageStatus
 from pytio.sev.tsm_status import TsmAlgorithms, TsmDevStatus, TsmTdiStatus, TsmTdiStatusN
 from pytio.sev.tsm_texts import parse_tsm_text
-from pytio.tdisp import TdiState
+from pytio.tdisp import InterfaceReport, MmioRange, TdiState
+from pytio.tdisp.codes import MmioAttributes
 from tests.checks import check_wire
 
 DEV_STATUS = "ret=0\nctx_state=2\ntc_mask=1\ncerts_slot=0\ndevice_id=e100\nsegment_id=0\nno_fw_update=0\n"
@@ -45,9 +47,10 @@ tph_control=0x0
 DevSp len=2 01 02
 """
 MEASUREMENTS = """Len=60
-#1 (36) 81=[digest MutFW]: 01 02 03 ...
-#2 (4) 7=[raw MutFWVerSec]: 00 00 00 01
-#3 (8) spec=2: aa bb
+#1 (36) 81=[digest MutFW]: 01 02 03...
+#2 (7) 7=[raw MutFWVerSec]: 00 00 00 01...
+#3 (2) spec=2: aa bb...
+#5 (19) 85=[digest DevDbg]: 1 2 3 40...
 """
 TEXTS: dict[str, tuple[str, dict[str, Any]]] = {
     DEV_STATUS: (
@@ -99,14 +102,24 @@ TEXTS: dict[str, tuple[str, dict[str, Any]]] = {
             "length": 60,
             "blocks": [
                 {"index": 1, "size": 36, "type": 1, "is_raw_bit_stream": True, "first_bytes": "010203"},
-                {"index": 2, "size": 4, "type": 7, "is_raw_bit_stream": False, "value": "00000001"},
-                {"index": 3, "size": 8, "measurement_specification": 2, "value": "aabb"},
+                {"index": 2, "size": 7, "type": 7, "is_raw_bit_stream": False, "value": "00000001"},
+                {"index": 3, "size": 2, "measurement_specification": 2, "value": "aabb"},
+                {
+                    "index": 5,
+                    "size": 19,
+                    "type": 5,
+                    "is_raw_bit_stream": True,
+                    "operational_mode_capabilities": 1,
+                    "operational_mode_state": 2,
+                    "device_mode_capabilities": 3,
+                    "device_mode_state": 0x40,
+                },
             ],
         },
     ),
-    "[0] len=34:\n" + "30 " * 31 + "30  0000\n30 30  00\n": (
+    "[0] len=38:\n" + "30 " * 31 + "30  0000\n30 30  00\n": (
         "tsm_certs",
-        {"chains": [{"index": 0, "length": 34, "bytes": "30" * 34}]},
+        {"chains": [{"index": 0, "length": 38, "bytes": "30" * 34}]},
     ),
     "not bound\n": ("tsm_tdi_bind", {"is_bound": False}),
     "VM=0x200000 ASID=99 BDFn=1:0.0\n": (
@@ -157,7 +170,7 @@ def test_what_is_cut_is_told() -> None:
         (DEV_STATUS + "hello\n", "line 8"),
         (TDI_STATUS + "!\n", "line 15"),
         (REPORT + "x\n", "line 13"),
-        (MEASUREMENTS + "x\n", "line 5"),
+        (MEASUREMENTS + "x\n", "line 6"),
         ("[0] len=3:\nzz\n", "line 2"),
         ("VM=x\n", "line 1"),
         ("0: 0\nx\n", "line 2"),
@@ -179,6 +192,32 @@ def test_any_text_is_read_or_refused() -> None:
                 parse_tsm_text(changed)
             except SevDecodeError:
                 continue
+
+
+def test_what_the_kernels_print_is_read_back() -> None:
+    """The printers of the model, which cut and label as the kernels do."""
+    body = b"0A" + bytes(range(38))
+    chain = (4 + len(body)).to_bytes(2, "little") + b"\0\0" + body
+    certificates = parse_tsm_text(certificates_text(chain))
+    assert certificates.fields == {"chains": [{"index": 0, "length": 44, "bytes": body.hex()}]}
+    assert not certificates.is_cut
+    value = bytes(range(48))
+    firmware = b"\x02\x01" + (51).to_bytes(2, "little") + b"\x01" + (48).to_bytes(2, "little") + value
+    version = b"\x03\x01\x07\x00\x06\x04\x00abcd"
+    for has_length in (False, True):
+        measured = parse_tsm_text(measurements_text(firmware + version, has_length=has_length))
+        assert measured.is_cut
+        first, second = measured.fields["blocks"]
+        assert (first["index"], first["is_raw_bit_stream"], first["first_bytes"]) == (2, False, value[:32].hex())
+        assert (second["type"], second["value"]) == (6, b"abcd".hex())
+    memory = MmioRange.of(0x2001_4000_0000, 0x4000, attributes=MmioAttributes.IS_NON_TEE_MEM, range_id=4)
+    report = parse_tsm_text(report_text(InterfaceReport(mmio_ranges=(memory,), device_specific_info=value).build()))
+    assert report.is_cut
+    assert report.fields["mmio_ranges"] == [
+        {"range_id": 4, "start": 0x2001_4000_0000, "size": 0x4000, "attributes": ["non_tee_mem"]}
+    ]
+    for text in (certificates_text(b""), measurements_text(b""), report_text(b"")):
+        assert parse_tsm_text(text).kind == "none"
 
 
 def test_status_blobs() -> None:

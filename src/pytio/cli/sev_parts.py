@@ -303,6 +303,9 @@ def _text(data: bytes, given: Given) -> Parts:
     text = parse_tsm_text(data.decode("utf-8", "replace"))
     cut = {"is_cut": True} if text.is_cut else {}
     yield Part(text.kind, facts={**text.fields, **cut})
+    for chain in text.fields.get("chains", ()):
+        if not text.is_cut:
+            yield from _certificates(chain["length"].to_bytes(4, "little") + bytes.fromhex(chain["bytes"]), given)
 
 
 def _kernel_log(data: bytes, given: Given) -> Parts:

@@ -37,6 +37,15 @@ _BOUND: Final = re.compile(r"VM=(\S+)(?: ASID=([0-9]{1,9}))? BDFn=([0-9a-f]+):([
 _STREAM: Final = re.compile(r"([0-9]{1,9}): ([0-9]{1,9})( DEF)?(?: (.*))?$")
 _NONE: Final = "none"
 _RAW: Final = 0x80
+_CHAIN_HEADER_BYTES: Final = 4  # counted by the length, and not printed
+_VALUE_HEADER_BYTES: Final = 3  # of a DMTF measurement, likewise
+_DEVICE_MODE: Final = 5
+_MODES: Final = (
+    "operational_mode_capabilities",
+    "operational_mode_state",
+    "device_mode_capabilities",
+    "device_mode_state",
+)
 
 
 @attrs.frozen
@@ -127,7 +136,7 @@ def _certificates(lines: _Lines) -> TsmText:
             chains[-1]["bytes"] += found[1].replace(" ", "")
         else:
             raise _refuse(number, line, "tsm_certs")
-    is_cut = any(len(chain["bytes"]) < 2 * chain["length"] for chain in chains)
+    is_cut = any(len(chain["bytes"]) != 2 * (chain["length"] - _CHAIN_HEADER_BYTES) for chain in chains)
     return TsmText("tsm_certs", {"chains": chains}, is_cut=is_cut)
 
 
@@ -144,17 +153,27 @@ def _measurements(lines: _Lines) -> TsmText:
         found = _BLOCK.match(said)
         if found is None:
             raise _refuse(number, line, "tsm_meas")
-        index, size, kind, specification, rest = found.groups()
-        block: dict[str, Any] = {"index": int(index), "size": int(size)}
-        if kind is not None:
-            block |= {"type": int(kind, 16) & ~_RAW, "is_raw_bit_stream": bool(int(kind, 16) & _RAW)}
-        else:
-            block["measurement_specification"] = int(specification, 16)
-        run = _HEX.match(f"{rest.removesuffix('...').strip()} ")
-        block["first_bytes" if rest.endswith("...") else "value"] = run[1].replace(" ", "") if run else rest.strip()
-        is_cut |= rest.endswith("...")
+        block = _block(*found.groups())
+        is_cut |= "first_bytes" in block
         fields["blocks"].append(block)
     return TsmText("tsm_meas", fields, is_cut=is_cut)
+
+
+def _block(index: str, size: str, kind: str | None, specification: str | None, said: str) -> dict[str, Any]:
+    """Return a measurement; only the size tells whether its value is whole, dots stand behind every one."""
+    block: dict[str, Any] = {"index": int(index), "size": int(size)}
+    text, whole = said.removesuffix("...").strip(), int(size)
+    if kind is not None:
+        block |= {"type": int(kind, 16) & ~_RAW, "is_raw_bit_stream": bool(int(kind, 16) & _RAW)}
+        whole -= _VALUE_HEADER_BYTES
+    else:
+        block["measurement_specification"] = int(str(specification), 16)
+    words = text.split()
+    if block.get("type") == _DEVICE_MODE and all(map(_is_hex, words)):
+        return block | {name: int(word, 16) for name, word in zip(_MODES, words, strict=False)}
+    run = _HEX.match(f"{text} ")
+    value = run[1].replace(" ", "") if run else ""
+    return block | {"value" if len(value) == 2 * whole else "first_bytes": value}
 
 
 def _report(lines: _Lines) -> TsmText:
