@@ -13,16 +13,15 @@ from pytio.backends.bindings import BINDINGS, TCP
 from pytio.cli import ExitCode
 from pytio.cli.spdm_options import add_negotiation, algorithms_of, capabilities_of, keys_of, versions_of
 from pytio.crypto.issuing import IssuedChain, issue_chain
-from pytio.hosts import Server
-from pytio.ids import Bdf
-from pytio.mock.example import (
+from pytio.hosts.example import (
     EXAMPLE_CAPABILITIES,
     EXAMPLE_FUNCTION,
     EXAMPLE_HEARTBEAT_S,
     EXAMPLE_KEYS,
     example_config,
-    example_endpoint,
+    example_server,
 )
+from pytio.ids import Bdf
 from pytio.spdm import ResponderConfig, algorithms
 from pytio.spdm.algorithms import BaseAsymAlgo, PqcAsymAlgo
 from pytio.spdm.capabilities import ResponderCapabilities
@@ -70,8 +69,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.root_out:
         Path(arguments.root_out).write_bytes(config.slots[0].certificates[0])
     host, port = arguments.listen or ("127.0.0.1", TCP_DEFAULT_PORT if binding is TCP else DEFAULT_PORT)
-    endpoint = example_endpoint(config, binding=binding, function=arguments.function)
-    with Server(endpoint, host, port, stops_when_told=arguments.stop_when_told) as server:
+    function, stops = arguments.function, arguments.stop_when_told
+    with example_server(config, host, port, binding=binding, function=function, stops_when_told=stops) as server:
         at = "{}:{}".format(*server.address)
         print(f"pytio: serving {binding.name} on {at}, interface {arguments.function}", file=sys.stderr, flush=True)
         server.serve()

@@ -22,9 +22,9 @@ from pytio.crypto.issuing import issue_chain
 from pytio.crypto.x509 import parse_pem_certificates
 from pytio.errors import BackendError, PeerError, ProtocolError, VerificationError
 from pytio.hosts import Driver, Tap, TappedTransport, open_transport
+from pytio.hosts.example import EXAMPLE_KEYS
 from pytio.hosts.registry import is_address
 from pytio.hosts.secrets import secrets_of
-from pytio.mock.example import EXAMPLE_KEYS
 from pytio.spdm import Requester, RequesterConfig, algorithms
 from pytio.spdm.capabilities import RequesterCapabilities
 from pytio.spdm.configuration import KeyPair, Slot, Trust

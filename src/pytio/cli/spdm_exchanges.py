@@ -14,9 +14,9 @@ from pytio import idekm, tdisp
 from pytio.crypto import LibraryProvider, Provider
 from pytio.errors import LocalProtocolError
 from pytio.hosts import Driver
+from pytio.hosts.example import EXAMPLE_FUNCTION, EXAMPLE_PSK_HINT
 from pytio.idekm.codes import AES_KEY_BYTES
 from pytio.ids import Direction, InterfaceId, KeySlot, SubStream
-from pytio.mock.example import EXAMPLE_FUNCTION, EXAMPLE_PSK_HINT
 from pytio.spdm.codes import CertificateModel, KeyUpdateOperation, MeasurementSummaryHashType
 from pytio.spdm.events import CertificateRead, SessionEstablished
 from pytio.spdm.requests import (
