@@ -1,4 +1,4 @@
-"""Lies that an honest peer never tells: whoever hears one notices it. `tests.spdm.lying` says how they are told."""
+"""Lies that no honest peer tells: whoever hears one notices it. `tests.spdm.lies.telling` says how they are told."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Final
 
 import pytest
 
-from tests.spdm.lying import every_lie
+from tests.spdm.lies.telling import every_lie
 
 LIES: Final = every_lie()
 

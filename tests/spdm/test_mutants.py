@@ -18,7 +18,7 @@ from typing import Any, Final
 import attrs
 import pytest
 
-from tests.spdm.lying import every_lie
+from tests.spdm.lies.telling import every_lie
 
 LIES: Final = every_lie()
 TABLE: Final = Path(__file__).parent / "data" / "mutants.toml"

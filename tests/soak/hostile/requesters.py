@@ -34,7 +34,7 @@ from pytio.spdm.state import SessionState
 from tests.soak.hostile.chains import BENT, bent, spoilt
 from tests.soak.hostile.judging import DOCUMENTED, Kind, OfResponder, kind_of
 from tests.soak.hostile.scenes import FLAVOURS, IN_SESSION, Flavour, Scene, Stage, enter, scene
-from tests.spdm.lying import flip, with_hmac
+from tests.spdm.lies.telling import flip, with_hmac
 from tests.spdm.pair import PSK_HINT, identity
 
 __all__ = ("KINDS", "mutated")

@@ -48,7 +48,7 @@ from tests.soak.hostile.chains import BENT, bent, spoilt
 from tests.soak.hostile.judging import Kind, OfRequester, kind_of
 from tests.soak.hostile.requesters import mutated
 from tests.soak.hostile.scenes import FLAVOURS, IN_SESSION, VENDOR, Flavour, Stage, enter, scene
-from tests.spdm.lying import Edit, flip, on_the_wire, put, sealed_so, signed_so
+from tests.spdm.lies.telling import Edit, flip, on_the_wire, put, sealed_so, signed_so
 from tests.spdm.pair import PSK_HINT, identity
 
 __all__ = ("KINDS",)

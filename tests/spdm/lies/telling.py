@@ -1,6 +1,6 @@
 """How to lie: bytes changed on the wire, signed as they are changed, or changed before they are sealed.
 
-Each lie is a function without arguments in one of the two catalogues beside this file, named by what the liar does. It
+Each lie is a function without arguments in one of the files beside this one, named by what the liar does. It
 sets up two endpoints, has one of them lie, and fails unless the other one notices at once, by the error it should name,
 with nothing to show for it.
 """
@@ -9,30 +9,32 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
+from pkgutil import iter_modules
 from typing import Any, Final, TypeAlias
 
 import attrs
 import pytest
 
-from pytio.errors import RemoteProtocolError, VerificationError
+from pytio.errors import RemoteProtocolError, SpdmPeerError, VerificationError
 from pytio.spdm.checks import SignatureCheck, made_hmac
-from pytio.spdm.codes import SpdmCode, SpdmErrorCode
+from pytio.spdm.codes import RegistryId, SpdmCode, SpdmErrorCode, SpdmVersion
+from pytio.spdm.configuration import MutualAuthentication
 from pytio.spdm.endpoint import Outgoing
 from pytio.spdm.messages.base import SpdmMessage
 from pytio.spdm.messages.error import Error
-from pytio.spdm.requests import Intent
+from pytio.spdm.requests import Authenticate, Connect, Intent, StartSession, VendorRequest
 from pytio.spdm.responder.calls import Call
 from pytio.spdm.session import Session, Side
 from pytio.spdm.state import ConnectionState, SessionState
 from pytio.spdm.transcript import Pieces
-from tests.spdm.pair import Pair
+from tests.spdm import lies
+from tests.spdm.pair import Pair, pair, requester_config, responder_config
 from tests.spdm.test_engine_sessions import last_error
 
 Edit: TypeAlias = Callable[[bytes], bytes]
 Lie: TypeAlias = Callable[[], None]
 
 _LIES: Final[dict[str, Lie]] = {}
-_CATALOGUES: Final = ("tests.spdm.lies_of_requesters", "tests.spdm.lies_of_responders")
 
 
 def lie(tell: Lie) -> Lie:
@@ -43,9 +45,9 @@ def lie(tell: Lie) -> Lie:
 
 
 def every_lie() -> dict[str, Lie]:
-    """Return the two catalogues as one, by the lies' names."""
-    for name in _CATALOGUES:
-        import_module(name)
+    """Return the lies of every file, by their names."""
+    for module in iter_modules(lies.__path__):
+        import_module(f"{lies.__name__}.{module.name}")
     return dict(_LIES)
 
 
@@ -200,3 +202,21 @@ def with_hmac(two: Pair, session: Session, message: SpdmMessage) -> bytes:
     pieces = session.transcript.finish_hmac(whole.build()[:-size])
     mac = made_hmac(session.schedule, session.finished_key(Side.REQUEST), "forged", pieces)
     return whole.replace(requester_verify_data=mac.value).build()
+
+
+# what lies of several kinds begin with
+
+VENDOR: Final = VendorRequest(RegistryId.PCI_SIG, b"\x01\x00", b"hello")
+FLOW: Final = MutualAuthentication.WITH_ENCAPSULATION
+
+
+def unconnected(version: SpdmVersion = SpdmVersion.V1_2, **requester: Any) -> Pair:
+    """Return two endpoints that have said nothing yet."""
+    return pair(requester_config(versions=(version,), **requester), responder_config())
+
+
+def turned_away(two: Pair, intent: Connect | StartSession | Authenticate, code: SpdmErrorCode) -> None:
+    """The responder refuses what a lie on the wire has made of an intent."""
+    with pytest.raises(SpdmPeerError) as error:
+        two.run(intent)
+    assert error.value.code == code
