@@ -131,7 +131,6 @@ class Story:
         response = SpdmObject(object_id=DataObjectId.SPDM_RESPONSE, message=VERSION + bytes(8))
         self.memory.write(0x1002000, buffer_of(response))
         self.command(SevCommand.TIO_DEV_CONNECT, CONNECT, *self.output(DataObjectId.CERTIFICATES, CERTIFICATES))
-        self.memory.write(0x1002000, BufferHeader(capacity_sz=PAGE_BYTES, payload_sz=16).build().ljust(96, b"\0"))
 
     def status(self, certificates: bytes = CERTIFICATES) -> None:
         """Ask for the device's status."""

@@ -70,12 +70,15 @@ class Recorder:
 
     def around_psp(self, execute: Execute, read: ReadMemory, revision: Revision = Revision.P2) -> Execute:
         """Return a function that does what ``execute`` does, and records it with the memory that the command names."""
+        waiting: set[tuple[SevCommand, bytes]] = set()  # for a response of a device
 
         def recorded(command: int, paddr: int) -> int:
             kind = SevCommand(command)
             buffer = _buffer_of(revision, kind, paddr, read)
             status = SevStatus(execute(command, paddr))
-            used = memory_used(revision, kind, buffer, status, read)
+            continues = (kind, buffer) in waiting
+            (waiting.add if status is SevStatus.SPDM_REQUEST else waiting.discard)((kind, buffer))
+            used = memory_used(revision, kind, buffer, status, read, continues=continues)
             self.add_psp(
                 PspRecord(
                     revision=RecordedRevision[revision.name],

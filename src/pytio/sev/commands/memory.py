@@ -189,7 +189,13 @@ _PFN_BITS: Final = 40
 
 
 def memory_used(
-    revision: Revision, command: SevCommand, buffer: bytes, status: SevStatus, read: Callable[[int, int], bytes]
+    revision: Revision,
+    command: SevCommand,
+    buffer: bytes,
+    status: SevStatus,
+    read: Callable[[int, int], bytes],
+    *,
+    continues: bool = True,
 ) -> tuple[MemoryUse, ...]:
     """Return what a command that is done has read and written, where that says something.
 
@@ -200,6 +206,7 @@ def memory_used(
         status: what the firmware answered.
         read: returns so many bytes at a physical address. It may raise ValueError or `PytioError`: what cannot be read
             is left out, as is what a buffer that does not decode would name.
+        continues: whether the command was issued again with a response; otherwise the one in memory is an older one.
     """
     from pytio.sev.commands import COMMANDS  # noqa: PLC0415  the table holds what this module is beside
 
@@ -211,9 +218,9 @@ def memory_used(
     except DecodeError:
         return ()
     found: list[MemoryUse] = []
-    written = _WRITTEN.get(status, frozenset())
+    used = _WRITTEN.get(status, frozenset()) | (_READ if continues else _READ - {MemoryRole.SPDM_RSP})
     for memory in named_memory(parsed):
-        if memory.role in _READ or memory.role in written:
+        if memory.role in used:
             with suppress(PytioError, ValueError):
                 data = _READERS[memory.role](memory, RESULTS[revision].get(command), read)
                 if data:
