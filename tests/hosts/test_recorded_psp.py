@@ -38,7 +38,7 @@ class RecordedBench(Bench):
         self.recorder = Recorder(self.stream)
         around = self.recorder.around_psp(self.psp.execute, self.host.read, self.revision)
 
-        def execute(command: int, paddr: int) -> SevStatus:
+        def execute(command: int, paddr: int = 0) -> SevStatus:
             return SevStatus(around(command, paddr))
 
         self.psp.execute = execute  # type: ignore[method-assign]
