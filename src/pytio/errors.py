@@ -21,7 +21,7 @@ integers or enum members that the layers pass in.
     │   ├── LocalProtocolError    we broke a rule
     │   └── RemoteProtocolError   the peer did; ``reply`` is what to answer
     ├── PeerError(code)                            a well-formed refusal
-    │   ├── DoePeerError  SpdmPeerError  TdispPeerError  IdeKmPeerError  SevCommandError
+    │   ├── DoePeerError  SpdmPeerError  TdispPeerError  IdeKmPeerError  SevCommandError  SevMessageError
     ├── VerificationError(what, pieces)            a signature, digest, MAC, measurement or policy does not hold
     └── BackendError(backend)                      the operating system or the other end of a wire
         ├── BackendUnavailableError   the feature or the verb does not exist here
@@ -62,6 +62,7 @@ __all__ = (
     "RemoteProtocolError",
     "SevCommandError",
     "SevDecodeError",
+    "SevMessageError",
     "SpdmDecodeError",
     "SpdmPeerError",
     "TdispDecodeError",
@@ -269,6 +270,25 @@ class SevCommandError(PeerError):
         """Say which command failed with which status, and the hint."""
         text = f"{_name(self.command)} failed with {_name(self.status)}" + (f": {self.detail}" if self.detail else "")
         return f"{text} ({self.hint})" if self.hint else text
+
+
+class SevMessageError(PeerError):
+    """The firmware answered a guest's message, and in it a status other than success.
+
+    Attributes:
+        message: name of the message.
+        status: the same as ``code``, under the name the message uses.
+    """
+
+    def __init__(self, message: str, status: int, detail: str = "") -> None:
+        super().__init__(status, detail)
+        self.args = (message, status, detail)
+        self.message = message
+        self.status = status
+
+    def __str__(self) -> str:
+        """Say which message was answered with which status."""
+        return f"{self.message} is answered with {_name(self.status)}" + (f": {self.detail}" if self.detail else "")
 
 
 class VerificationError(PytioError):

@@ -11,10 +11,10 @@ from typing import Any, TypeAlias, TypeVar
 __all__ = ("Undo", "roll_back", "try_all")
 
 A = TypeVar("A")
-_Step: TypeAlias = Callable[[], Generator[A, Any, None]]
+_Step: TypeAlias = Callable[[], Generator[A, Any, Any]]
 
 
-def roll_back(error: Exception, undo: Generator[A, Any, None]) -> Generator[A, Any, None]:
+def roll_back(error: Exception, undo: Generator[A, Any, Any]) -> Generator[A, Any, None]:
     """Run a plan because of an error; that the plan fails, too, becomes a note to the error."""
     try:
         yield from undo

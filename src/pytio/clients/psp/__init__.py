@@ -12,18 +12,24 @@ from pytio.clients.psp.interface import Interface
 from pytio.clients.psp.launch import LaunchPage, SnpGuest
 from pytio.clients.psp.manner import HOST_MANNERS, BindStep, ConnectStep, HostManner
 from pytio.clients.psp.ports import DevicePorts, find_ports
+from pytio.clients.psp.relay import Assignment, GuestOperation, GuestReply, GuestRequest, Relay
 
 __all__ = (
     "HOST_MANNERS",
+    "Assignment",
     "BindStep",
     "ConnectOptions",
     "ConnectStep",
     "Device",
     "DevicePorts",
+    "GuestOperation",
+    "GuestReply",
+    "GuestRequest",
     "HostManner",
     "Interface",
     "LaunchPage",
     "PspClient",
+    "Relay",
     "SnpGuest",
     "find_ports",
 )

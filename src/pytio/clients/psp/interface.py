@@ -112,7 +112,7 @@ class Interface:
         with_segment = self.function.segment != 0
         yield from self._firmware.issue(
             SevCommand.TIO_TDI_CREATE,
-            **self._names(),
+            **self.names(),
             interface_id=InterfaceId.of(self.function, with_segment=with_segment),
         )
         self._is_created = True
@@ -175,7 +175,7 @@ class Interface:
     def _bind(self, options: _Bind, **run: bool) -> Plan[None]:
         self.report = yield from self.device.bounce.result(
             SevCommand.TIO_TDI_BIND,
-            **self._names(),
+            **self.names(),
             gctx_paddr=self._known_guest().context,
             guest_device_id=options.guest_device_id,
             tdisp_lock_if_flags=options.lock_flags,
@@ -189,7 +189,7 @@ class Interface:
         """Ask the device, through the firmware, for the interface's state. Raises as `Bounce.issue`."""
 
         def ask(page: int) -> Plan[None]:
-            return self.device.bounce.issue(SevCommand.TIO_TDI_STATUS, **self._names(), status_paddr=page)
+            return self.device.bounce.issue(SevCommand.TIO_TDI_STATUS, **self.names(), status_paddr=page)
 
         found = yield from self._firmware.query(self._firmware.manner.tdi_status, ask)
         try:
@@ -204,14 +204,14 @@ class Interface:
 
         def ask(page: int) -> Plan[None]:
             size = structure.minimum_size()
-            return self._firmware.issue(SevCommand.TIO_TDI_INFO, **self._names(), status_length=size, status_paddr=page)
+            return self._firmware.issue(SevCommand.TIO_TDI_INFO, **self.names(), status_length=size, status_paddr=page)
 
         return (yield from self._firmware.query(structure, ask))
 
     def read_report(self) -> Plan[ResultObject]:
         """Have the interface report read again; raises as `Bounce.result`."""
         self.report = yield from self.device.bounce.result(
-            SevCommand.TIO_TDI_REPORT, **self._names(), gctx_paddr=self._known_guest().context
+            SevCommand.TIO_TDI_REPORT, **self.names(), gctx_paddr=self._known_guest().context
         )
         return self.report
 
@@ -264,7 +264,7 @@ class Interface:
 
     def _unbind(self, *, is_forced: bool) -> Plan[None]:
         yield from self.device.bounce.issue(
-            SevCommand.TIO_TDI_UNBIND, **self._names(), gctx_paddr=self._known_guest().context, force=is_forced
+            SevCommand.TIO_TDI_UNBIND, **self.names(), gctx_paddr=self._known_guest().context, force=is_forced
         )
         self.is_bound = False
 
@@ -332,13 +332,14 @@ class Interface:
         if self.context is None:
             return
         if self._is_created:
-            yield from self._firmware.issue(SevCommand.TIO_TDI_RECLAIM, **self._names())
+            yield from self._firmware.issue(SevCommand.TIO_TDI_RECLAIM, **self.names())
             self._is_created = False
         context, self.context = self.context, None
         self.device.interfaces.pop(self.function, None)
         yield from self._firmware.pool.release(context)
 
-    def _names(self) -> dict[str, Any]:
+    def names(self) -> dict[str, Any]:
+        """Return what names it in commands. Raises LocalProtocolError without a context."""
         if self.context is None:
             raise LocalProtocolError(f"{self.function} has no context", "a command about it", "bind it first")
         return {"dev_ctx_sla": self.device.sla, "tdi_ctx_sla": self.context.sla}

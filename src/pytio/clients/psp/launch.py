@@ -12,11 +12,13 @@ from typing import Any
 
 import attrs
 
-from pytio.clients.psp.actions import Plan, RmpUpdate, Write
+from pytio.clients.psp.actions import Issue, Plan, RmpUpdate, Write
+from pytio.clients.psp.failures import command_error
 from pytio.clients.psp.firmware import Firmware
 from pytio.clients.psp.memory import HYPERVISOR_PAGE, reclaim_page
 from pytio.clients.rollback import Undo, roll_back, try_all
-from pytio.errors import LocalProtocolError
+from pytio.errors import LocalProtocolError, SevCommandError
+from pytio.sev.codes import SevStatus
 from pytio.sev.commands.launch import GuestStatus
 from pytio.sev.rmp import RmpEntry
 from pytio.sev.tio_codes import PAGE_BYTES, LaunchPageType, SevCommand
@@ -88,7 +90,7 @@ class SnpGuest:
             yield from self._issue(SevCommand.SNP_GCTX_CREATE)
             self._has_context = True
             yield from self._issue(SevCommand.SNP_LAUNCH_START, policy=policy)
-            yield from self._issue(SevCommand.SNP_ACTIVATE, asid=self.asid)
+            yield from self._activate()
             for page in pages:
                 yield from self._add(page)
             yield from self._issue(SevCommand.SNP_LAUNCH_FINISH, **finish)
@@ -96,6 +98,18 @@ class SnpGuest:
         except Exception as error:
             yield from undo.unwind(error)
             raise
+
+    def _activate(self) -> Plan[None]:
+        """Take the ASID; where another guest had it before, flush what may be left of that."""
+        try:
+            yield from self._issue(SevCommand.SNP_ACTIVATE, asid=self.asid)
+        except SevCommandError as error:
+            if error.status != SevStatus.DFFLUSH_REQUIRED:
+                raise
+            status = yield Issue(SevCommand.SNP_DF_FLUSH, b"")  # it has no buffer
+            if status:
+                raise command_error(SevCommand.SNP_DF_FLUSH, status) from error
+            yield from self._issue(SevCommand.SNP_ACTIVATE, asid=self.asid)
 
     def _add(self, page: LaunchPage) -> Plan[None]:
         yield Write(page.paddr, page.content.ljust(PAGE_BYTES, b"\0"))
