@@ -199,6 +199,27 @@ def test_the_data_frame_has_a_row_for_each(story: Path) -> None:
     frame = open_capture(story).to_dataframe()
     assert [*frame["transport"]] == [record.transport for record in open_capture(story)]
     assert frame["direction"].isna().sum() == 0
+    assert [*frame["type"].astype(object).where(frame["type"].notna(), None)] == [
+        *["psp"] * 2,
+        *["spdm"] * 2,
+        *["psp"] * 4,
+        *["guest"] * 4,
+        None,
+    ]
+    assert [*frame["message"].dropna()] == [
+        "TIO_DEV_CREATE",
+        "TIO_DEV_CONNECT",
+        "GET_VERSION",
+        "VERSION",
+        "TIO_DEV_CONNECT",
+        "TIO_DEV_STATUS",
+        "TIO_TDI_BIND",
+        "TIO_TDI_INFO",
+        "TIO_TDI_INFO_REQ",
+        "TIO_TDI_INFO_RSP",
+    ]
+    assert [*frame["code"].dropna()] == [0xD2, 0xD4, 0x84, 4, 0xD4, 0xD6, 0xDC, 0xE3, 19, 20]
+    assert frame["version"].notna().sum() == 2
 
 
 def test_a_capture_keeps_its_secrets_when_it_is_saved(story: Path, tmp_path: Path) -> None:

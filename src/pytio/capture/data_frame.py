@@ -21,8 +21,11 @@ from pytio._accel.pure_rows import (
     STATE_CLOSED,
     STATE_OPEN,
 )
-from pytio.capture.index_rows import NO_OFFSET, WITHOUT_CODE
+from pytio.capture.index_rows import KIND_GUEST, KIND_PSP, NO_OFFSET, WITHOUT_CODE
 from pytio.capture.places import Places
+from pytio.capture.sev_records import RecordedRevision
+from pytio.sev.exits import guest_message_type
+from pytio.sev.tio_codes import Revision, SevCommand
 from pytio.spdm.codes import SpdmCode
 
 if TYPE_CHECKING:
@@ -73,7 +76,13 @@ _KEPT: Final = (
     "layer",
     "layer_code",
 )
-_TYPES: Final = {KIND_SPDM: "spdm", KIND_SECURED: "secured", KIND_DISCOVERY: "discovery"}
+_TYPES: Final = {
+    KIND_SPDM: "spdm",
+    KIND_SECURED: "secured",
+    KIND_DISCOVERY: "discovery",
+    KIND_PSP: "psp",
+    KIND_GUEST: "guest",
+}
 _DIRECTIONS: Final = {1: "request", 2: "response"}
 _CARRIED: Final = {LAYER_IDEKM: "idekm", LAYER_TDISP: "tdisp", LAYER_CXL: "cxl", LAYER_SPDM: "spdm"}
 _CODES: Final[dict[int, Any]] = {
@@ -121,6 +130,7 @@ class _Columns:
         of, np, pd = self._of, self._np, self._pd
         is_secured = of["kind"] == KIND_SECURED
         is_said = (of["kind"] == KIND_SPDM) | (of["state"] == STATE_OPEN)
+        is_sev = (of["kind"] >= KIND_PSP) & (of["version"] > 0)
         carried = of["layer"] & (WITHOUT_CODE - 1)
         has_code = is_said & np.isin(of["layer"], [*_CODES])
         known = [*map(places.__getitem__, range(len(places)))]
@@ -133,8 +143,8 @@ class _Columns:
             "session_id": pd.arrays.IntegerArray(of["session"], ~is_secured),
             "decrypted": pd.arrays.BooleanArray(is_secured & (of["state"] != STATE_CLOSED), ~is_secured),
             "version": self._versions(is_said),
-            "code": pd.arrays.IntegerArray(of["code"], ~is_said),
-            "message": self._names(is_said),
+            "code": pd.arrays.IntegerArray(of["code"], ~(is_said | is_sev)),
+            "message": self._names(is_said, is_sev),
             "carried": self._category(carried, _CARRIED),
             "carried_code": pd.arrays.IntegerArray(of["layer_code"], ~has_code),
             "carried_message": self._carried_names(has_code),
@@ -164,9 +174,15 @@ class _Columns:
         }
         return self._category(_counted(self._np, is_said, self._of["version"]), versions)
 
-    def _names(self, is_said: Array) -> Any:
+    def _names(self, is_said: Array, is_sev: Array) -> Any:
+        np, of = self._np, self._of
+        numbers = _counted(np, is_said, of["code"])
         names = {number + 1: SpdmCode(number).name for number in self._present("code", is_said)}
-        return self._category(_counted(self._np, is_said, self._of["code"]), names)
+        if is_sev.any():
+            sev = of["kind"].astype("u4") << 16 | of["version"].astype("u4") << 8 | of["code"]
+            numbers = np.where(is_sev, sev + 1, numbers)
+            names |= {number + 1: _sev_name(number) for number in np.unique(sev[is_sev]).tolist()}
+        return self._category(numbers, names)
 
     def _carried_names(self, has_code: Array) -> Any:
         names = {}
@@ -186,6 +202,14 @@ def _counted(np: Any, is_there: Array, numbers: Array) -> Array:
     """Return numbers counted from 1, with 0 for what is not there."""
     counted: Array = np.where(is_there, numbers.astype("u4") + 1, 0)
     return counted
+
+
+def _sev_name(number: int) -> str:
+    """Return the name of a command of the PSP, or of a guest message, whose number depends on the revision."""
+    kind, version, code = number.to_bytes(3, "big")
+    if kind == KIND_PSP:
+        return SevCommand(code).name
+    return guest_message_type(RecordedRevision(version).revision or Revision.P2, code).name
 
 
 def _name(codes: Any, number: int) -> str | None:

@@ -24,8 +24,22 @@ from pytio._accel.pure_rows import (
 )
 from pytio.capture.places import Places
 from pytio.capture.records import Direction, Layer, Record
+from pytio.capture.sev_records import RecordedRevision
 
-__all__ = ("CARRIED", "NO_OFFSET", "NO_TIME", "WITHOUT_CODE", "IndexRow", "row_at", "row_of")
+__all__ = (
+    "CARRIED",
+    "KIND_GUEST",
+    "KIND_PSP",
+    "NO_OFFSET",
+    "NO_TIME",
+    "WITHOUT_CODE",
+    "IndexRow",
+    "row_at",
+    "row_of",
+)
+
+KIND_PSP, KIND_GUEST = 4, 5
+"""What a record is beside what scanners tell: their rows have its revision as version, and its code."""
 
 CARRIED: Final = {"idekm": LAYER_IDEKM, "tdisp": LAYER_TDISP, "cxl": LAYER_CXL, "spdm": LAYER_SPDM}
 """Layers directly inside an SPDM message, as rows have them."""
@@ -75,6 +89,9 @@ def row_of(record: Record, places: Places, offset: int) -> bytes:
     carried = record.layers[spdm + 1] if spdm is not None and spdm + 1 < len(record.layers) else None
     version = record.layers[spdm].data[0] if spdm is not None and said else 0
     kind, state = _kind_and_state(record, is_said=bool(said))
+    code = said.get("code", 0)
+    if record.transport in _SEV_KINDS:
+        kind, (version, code) = _SEV_KINDS[record.transport], _sev_code(record)
     is_time = NO_TIME < record.time_ns < -NO_TIME
     return ROW.pack(
         record.time_ns if is_time else NO_TIME,
@@ -89,10 +106,23 @@ def row_of(record: Record, places: Places, offset: int) -> bytes:
         state,
         _NUMBERS[record.direction],
         version,
-        said.get("code", 0),
+        code,
         *_carried(carried),
         *(0, 0),
     )
+
+
+_SEV_KINDS: Final = {"psp": KIND_PSP, "guest": KIND_GUEST}
+_CODES: Final = 1 << 8
+
+
+def _sev_code(record: Record) -> tuple[int, int]:
+    """Return the revision and the code of a command, or of a guest message; zeros where there is none."""
+    said = next((layer for layer in record.layers if "revision" in layer.facts), None)
+    if said is None:
+        return 0, 0
+    code = said.facts.get("code", getattr(said.message, "msg_type", 0))
+    return (RecordedRevision[said.facts["revision"]], code) if code < _CODES else (0, 0)
 
 
 def _kind_and_state(record: Record, *, is_said: bool) -> tuple[int, int]:

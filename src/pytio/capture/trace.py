@@ -184,14 +184,15 @@ class Trace:
         ================  ============================================================================================
         time              time of capture, UTC, in nanoseconds
         interface         the capture's name for where it was taken
-        transport         ``pci-doe``, ``mctp``, ``tcp``, ``none``
-        type              ``discovery``, ``spdm`` for a message in clear, ``secured`` for a record of a session
+        transport         ``pci-doe``, ``mctp``, ``tcp``, ``none``; ``psp``, ``guest``, ``pcie``
+        type              ``discovery``, ``spdm`` for a message in clear, ``secured`` for a record of a session, ``psp``
+                          for a command, ``guest`` for a guest's exit
         direction         ``request`` or ``response``
         session_id        of the session that a record travelled in
         decrypted         whether a record of a session was opened
         version           of SPDM, such as ``1.2``
-        code              of the SPDM message
-        message           the SPDM message's name
+        code              of the SPDM message, the command of the PSP, the guest message
+        message           its name
         carried           the layer directly inside the SPDM message: ``idekm``, ``tdisp``, ``cxl``, ``spdm``
         carried_code      of the message in it
         carried_message   that message's name
