@@ -2,7 +2,7 @@
 
 A sequence draws a kind of lie and a scene from its seed, tells the lie, has the victim judged, and has an honest peer
 begin anew. Two thousand against each role run with every test run; ``make soak`` runs a hundred thousand, and prints
-how many of each kind there were. `tests.soak.hostile` has the kinds.
+how many of each kind there were. `tests.soak.hostile` has the kinds, by role and by what they are about.
 """
 
 from __future__ import annotations
@@ -14,13 +14,12 @@ from typing import Final
 
 import pytest
 
-from tests.soak.hostile import requesters, responders
-from tests.soak.hostile.judging import Kind
+from tests.soak.hostile.judging import Kind, every_kind
 
 SEED: Final = 44
 PER_ROUND: Final = 10
 """Sequences against a role in one round of a soak; the default of ``make soak`` makes 100,000 of them."""
-ROLES: Final[dict[str, Mapping[str, Kind]]] = {"requesters": requesters.KINDS, "responders": responders.KINDS}
+ROLES: Final[dict[str, Mapping[str, Kind]]] = {role: every_kind(role) for role in ("requesters", "responders")}
 
 
 def tell(role: str, seed: int) -> tuple[str, int]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from importlib import import_module
+from pkgutil import iter_modules
 from typing import Any, Final
 
 import attrs
@@ -19,16 +21,18 @@ from pytio.errors import (
     VerificationError,
 )
 from pytio.spdm import saving
+from pytio.spdm.checks import CheckFailedError
 from pytio.spdm.codes import SpdmCode, SpdmErrorCode, SpdmVersion
 from pytio.spdm.endpoint import Endpoint, Outgoing
 from pytio.spdm.messages.base import SpdmMessage
 from pytio.spdm.requests import Intent, ReadCertificate, ReadDigests, StartSession
 from pytio.spdm.session import Session, Side
 from pytio.spdm.state import ConnectionState, SessionState
+from tests.soak import hostile
 from tests.soak.hostile.scenes import Scene
 from tests.spdm.pair import PSK, Pair
 
-__all__ = ("DOCUMENTED", "Kind", "OfRequester", "OfResponder", "kind_of", "secrets_of")
+__all__ = ("DOCUMENTED", "Kind", "OfRequester", "OfResponder", "every_kind", "kind_of", "secrets_of")
 
 DOCUMENTED: Final = (SpdmPeerError, ProtocolError, VerificationError, SpdmDecodeError)
 """What ``Requester.receive`` says that it raises."""
@@ -209,6 +213,8 @@ class OfRequester(_Victim):
             is_lie = not must_fail or not isinstance(error, LocalProtocolError)
             assert is_lie, f"nothing was asked: {error}"  # noqa: PT017  either outcome is judged
             self.shows_nothing(error, two.requester)
+            if isinstance(error, CheckFailedError) and self.dice.random() < 0.2:
+                self.shows_nothing(error.explain())
             self._nothing_moved(before, sessions, is_peers=isinstance(error, SpdmPeerError))
         except AssertionError as error:
             if "waits for ever" not in str(error):  # a lost answer: its driver would time out
@@ -254,3 +260,12 @@ def kind_of(kinds: dict[str, Kind], weight: int) -> Callable[[Callable[[random.R
         kinds[name] = Kind(name, weight, once)
 
     return enter
+
+
+def every_kind(role: str) -> dict[str, Kind]:
+    """Return the kinds of hostile requesters or responders, by their names."""
+    for module in iter_modules(hostile.__path__):
+        if module.name.startswith(f"{role}_"):
+            import_module(f"{hostile.__name__}.{module.name}")
+    kinds: dict[str, Kind] = import_module(f"{hostile.__name__}.{role}").KINDS
+    return dict(sorted(kinds.items()))
