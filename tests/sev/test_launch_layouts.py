@@ -41,6 +41,7 @@ GOLDEN: list[tuple[WireStruct, str]] = [
         commands.SnpGuestRequest(gctx_paddr=0x200000, req_paddr=0x301000, res_paddr=0x302000),
         "0000200000000000 0010300000000000 0020300000000000",
     ),
+    (commands.SnpPageSetState(list_paddr=0x201000), "10000000 00000000 0010200000000000"),
     (
         commands.PageInfo(digest_current=bytes(48), page_type=LaunchPageType.VMSA, vmpl3_perms=3, gpa=0xFFFF_FFFF_F000),
         "00" * 96 + "7000 02 00 03 00 00 00 00f0ffffffff0000",

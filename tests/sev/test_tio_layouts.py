@@ -221,7 +221,7 @@ def test_page_states_are_told_by_their_entries() -> None:
     assert rmp.page_state(guest) is rmp.PageState.GUEST_INVALID
     assert rmp.page_state(guest, is_validated=True) is rmp.PageState.GUEST_VALID
     with pytest.raises(ValueError, match="no page state"):
-        rmp.page_state(rmp.RmpEntry(immutable=1))
+        rmp.page_state(rmp.RmpEntry(immutable=1, asid=5))
 
 
 # blobs

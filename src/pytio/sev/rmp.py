@@ -26,6 +26,8 @@ class PageState(Enum):
     """Of the firmware, which keeps a guest's context there; to the host it looks like Firmware."""
     METADATA = "Metadata"
     """Of the firmware, too, and looks like Firmware to the host."""
+    HV_FIXED = "HV-Fixed"
+    """The hypervisor's, and nobody may change that before the machine is reset."""
     PRE_GUEST = "Pre-Guest"
     GUEST_INVALID = "Guest-Invalid"
     GUEST_VALID = "Guest-Valid"
@@ -50,6 +52,7 @@ _STATES: Final = {
     (False, False, False, False): PageState.HYPERVISOR,
     (True, False, False, False): PageState.RECLAIM,
     (True, True, False, False): PageState.FIRMWARE,
+    (False, True, False, False): PageState.HV_FIXED,
     (True, True, True, False): PageState.PRE_GUEST,
     (True, False, True, False): PageState.GUEST_INVALID,
     (True, False, True, True): PageState.GUEST_VALID,

@@ -33,30 +33,33 @@ WAYS = {
     PageState.GUEST_INVALID: ("guest",),
     PageState.GUEST_VALID: ("guest", RmpStep.PVALIDATE),
     PageState.PRE_SWAP: ("guest", RmpStep.PVALIDATE, RmpStep.FREEZE),
+    PageState.HV_FIXED: (RmpStep.TO_FIRMWARE, RmpStep.FIX),
 }
-# From AMD's page states, by hand: H, R hypervisor and reclaim, F C M firmware, context, metadata, P I V S of a guest.
+# From AMD's page states, by hand: H, R hypervisor and reclaim, F C M firmware, context, metadata, P I V S of a guest,
+# X fixed.
 EXPECTED = {
-    #                         H    R    F    C    M    P    I    V    S
-    "TO_HYPERVISOR":      "   H    H    -    -    -    -    H    H    -",
-    "TO_FIRMWARE":        "   F    F    -    -    -    -    F    F    -",
-    "TO_GUEST_IMMUTABLE": "   P    P    -    -    -    -    P    P    -",
-    "TO_GUEST":           "   I    I    -    -    -    -    I    I    -",
-    "FREEZE":             "   .    .    .    .    .    -    P    S    -",
-    "REPEAT":             "   .    .    .    .    .    -    I    V    -",
-    "PVALIDATE":          "   -    -    -    -    -    -    V    V    -",
-    "PVALIDATE_RESCIND":  "   -    -    -    -    -    -    I    I    -",
-    "RECLAIM":            "   -    -    R    -    R    I    -    -    V",
-    "LAUNCH_UPDATE":      "   -    -    -    -    -    V    -    -    -",
-    "VALIDATE":           "   -    -    -    -    -    S    V    V    S",
-    "INVALIDATE":         "   -    -    -    -    -    P    I    I    P",
-    "CREATE_CONTEXT":     "   -    -    C    -    -    -    -    -    -",
-    "DELETE_CONTEXT":     "   -    -    -    F    -    -    -    -    -",
-    "CREATE_METADATA":    "   -    -    M    -    -    -    -    -    -",
+    #                         H    R    F    C    M    P    I    V    S    X
+    "TO_HYPERVISOR":      "   H    H    -    -    -    -    H    H    -    -",
+    "TO_FIRMWARE":        "   F    F    -    -    -    -    F    F    -    -",
+    "TO_GUEST_IMMUTABLE": "   P    P    -    -    -    -    P    P    -    -",
+    "TO_GUEST":           "   I    I    -    -    -    -    I    I    -    -",
+    "FREEZE":             "   .    .    .    .    .    -    P    S    -    .",
+    "REPEAT":             "   .    .    .    .    .    -    I    V    -    .",
+    "PVALIDATE":          "   -    -    -    -    -    -    V    V    -    -",
+    "PVALIDATE_RESCIND":  "   -    -    -    -    -    -    I    I    -    -",
+    "RECLAIM":            "   -    -    R    -    R    I    -    -    V    -",
+    "LAUNCH_UPDATE":      "   -    -    -    -    -    V    -    -    -    -",
+    "VALIDATE":           "   -    -    -    -    -    S    V    V    S    -",
+    "INVALIDATE":         "   -    -    -    -    -    P    I    I    P    -",
+    "CREATE_CONTEXT":     "   -    -    C    -    -    -    -    -    -    -",
+    "DELETE_CONTEXT":     "   -    -    -    F    -    -    -    -    -    -",
+    "CREATE_METADATA":    "   -    -    M    -    -    -    -    -    -    -",
+    "FIX":                "   -    -    X    -    -    -    -    -    -    -",
 }  # fmt: skip
 LETTERS = {
     "H": PageState.HYPERVISOR, "R": PageState.RECLAIM, "F": PageState.FIRMWARE, "C": PageState.CONTEXT,
     "M": PageState.METADATA, "P": PageState.PRE_GUEST, "I": PageState.GUEST_INVALID, "V": PageState.GUEST_VALID,
-    "S": PageState.PRE_SWAP,
+    "S": PageState.PRE_SWAP, "X": PageState.HV_FIXED,
 }  # fmt: skip
 CELLS = [
     (state, RmpStep[name], after)
@@ -180,7 +183,7 @@ def test_private_access_needs_a_validated_page_of_that_guest(state: PageState) -
 @pytest.mark.parametrize("state", PageState)
 def test_shared_writes_need_a_page_of_the_hypervisor(state: PageState) -> None:
     rmp = page_in(state)
-    if state is PageState.HYPERVISOR:
+    if state in (PageState.HYPERVISOR, PageState.HV_FIXED):
         rmp.check_shared_write(PAGE - 1, 0x1002)
     else:
         with pytest.raises(RmpViolation, match=state.value):
@@ -193,7 +196,7 @@ def test_the_firmware_writes_what_it_likes() -> None:
     rmp.firmware_set(PAGE, GUEST, is_validated=True)
     assert rmp.state(PAGE) is PageState.GUEST_VALID
     with pytest.raises(ValueError, match="no page state"):
-        rmp.firmware_set(PAGE, RmpEntry(immutable=1))
+        rmp.firmware_set(PAGE, RmpEntry(immutable=1, asid=ASID))
 
 
 def test_a_violation_survives_pickling() -> None:

@@ -26,7 +26,7 @@ def test_everything_wrong_is_told_one_by_one() -> None:
     plain = bench.buffer(1, firmware=False)
     small = bench.buffer()
     bench.write_capacity(small, 64)
-    wrong = {
+    wrong: dict[str, Any] = {
         "length": 79,
         "reserved": 1,
         "dev_ctx_sla": outside.replace(reserved=1),

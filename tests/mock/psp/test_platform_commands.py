@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from pytio.mock.platform import RmpViolation
 from pytio.mock.psp import Psp, PspConfig, PspRegister
 from pytio.sev.codes import SevStatus
 from pytio.sev.commands import GuestStatus, PageInfo, PageRange, PageRangeList, SnpPageReclaim
@@ -155,6 +156,27 @@ def test_a_large_page_is_reclaimed_as_one() -> None:
     bench.refuses(SevStatus.INVALID_PAGE_SIZE, SevCommand.SNP_PAGE_RECLAIM, pfn=paddr // PAGE_BYTES)
     bench.ok(bench.issue(SevCommand.SNP_PAGE_RECLAIM, pfn=paddr // PAGE_BYTES, is_2mib=True))
     assert bench.platform.rmp.state(paddr + PAGE_BYTES) is PageState.RECLAIM
+
+
+def test_pages_are_fixed_for_good() -> None:
+    bench = Bench()
+    bench.init()
+    paddr, table = bench.host.allocate(3, alignment=1 << 21), bench.host.allocate(1)
+    for page in (paddr, paddr + PAGE_BYTES):
+        bench.host.rmp_update(page, FIRMWARE_PAGE)
+    for base, count, status in (
+        (paddr + PAGE_BYTES, 1, SevStatus.INVALID_ADDRESS),
+        (paddr, 3, SevStatus.INVALID_PAGE_STATE),
+        (paddr, 2, SevStatus.SUCCESS),
+        (paddr, 2, SevStatus.INVALID_PAGE_STATE),
+    ):
+        bench.host.write(table, PageRangeList(ranges=(PageRange(base=base, page_count=count),)).build())
+        bench.refuses(status, SevCommand.SNP_PAGE_SET_STATE, list_paddr=table)
+    assert bench.platform.rmp.state(paddr) is PageState.HV_FIXED
+    bench.host.write(paddr, b"the hypervisor writes it")
+    with pytest.raises(RmpViolation):
+        bench.host.rmp_update(paddr, FIRMWARE_PAGE)
+    bench.refuses(SevStatus.INVALID_PAGE_STATE, SevCommand.SNP_PAGE_RECLAIM, pfn=paddr // PAGE_BYTES)
 
 
 def test_a_context_is_not_reclaimed_while_it_is_one() -> None:

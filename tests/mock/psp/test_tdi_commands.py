@@ -217,6 +217,28 @@ def test_older_revisions_name_the_root_port(revision: Revision) -> None:
     assert fence_of(one) == AsidFenceR1(state=AsidFenceState.NOT_FENCED)
 
 
+def test_a_fence_stays_open_for_what_still_runs() -> None:
+    one = Interface(TdiContextState.BIND_RUN)
+    second = one.common | {"tdi_ctx_sla": one.bench.create_tdi(one.context, SECOND_FUNCTION), "guest_device_id": 2}
+    for run in (False, True):
+        one.bench.ok(one.bench.run(SevCommand.TIO_TDI_BIND, run=run, **second))
+    one.bench.ok(one.bench.run(SevCommand.TIO_TDI_UNBIND, **one.common))
+    assert fence_of(one) == OPEN
+    one.bench.ok(one.bench.run(SevCommand.TIO_TDI_UNBIND, **second))
+    assert fence_of(one) == BY_ERROR
+
+
+def test_the_next_guest_with_an_asid_finds_its_fences_closed() -> None:
+    one = Interface(TdiContextState.BIND_RUN)
+    one.bench.ok(one.bench.run(SevCommand.TIO_TDI_UNBIND, **one.common))
+    one.bench.ok(one.bench.issue(SevCommand.TIO_ASID_FENCE_CLEAR, **one.common))
+    assert fence_of(one) == OPEN
+    one.bench.ok(one.bench.issue(SevCommand.SNP_DECOMMISSION, gctx_paddr=one.guest))
+    one.bench.ok(one.bench.psp.execute(SevCommand.SNP_DF_FLUSH))
+    one.bench.guest(ASID)
+    assert fence_of(one) == BY_DEFAULT
+
+
 # what goes wrong
 
 

@@ -41,6 +41,7 @@ class RmpStep(Enum):
     INVALIDATE = "firmware, MMIO_VALIDATE: validated 0"
     CREATE_CONTEXT = "firmware, SNP_GCTX_CREATE"
     DELETE_CONTEXT = "firmware, SNP_DECOMMISSION"
+    FIX = "firmware, SNP_PAGE_SET_STATE"
     CREATE_METADATA = "firmware, a page of its own"
 
 
@@ -82,6 +83,7 @@ TRANSITIONS: Final[Mapping[tuple[PageState, RmpStep], PageState]] = MappingProxy
         (PageState.FIRMWARE, RmpStep.CREATE_CONTEXT): PageState.CONTEXT,
         (PageState.CONTEXT, RmpStep.DELETE_CONTEXT): PageState.FIRMWARE,
         (PageState.FIRMWARE, RmpStep.CREATE_METADATA): PageState.METADATA,
+        (PageState.FIRMWARE, RmpStep.FIX): PageState.HV_FIXED,
     }
 )
 """From a page's state, by a step, to its next state; what is missing is refused."""
@@ -92,6 +94,7 @@ _FACTS: Final = MappingProxyType(
         PageState.HYPERVISOR: (0, 0, False),
         PageState.RECLAIM: (1, 0, False),
         PageState.FIRMWARE: (1, 1, False),
+        PageState.HV_FIXED: (0, 1, False),
         PageState.CONTEXT: (1, 1, False),
         PageState.METADATA: (1, 1, False),
         PageState.PRE_GUEST: (1, 1, False),
@@ -175,7 +178,7 @@ class Rmp:
             state = page_state(new)
         except ValueError:
             raise RmpViolation(paddr, self.state(paddr), wanted) from None
-        if state is PageState.RECLAIM or (not new.asid and new.gpa):
+        if state in (PageState.RECLAIM, PageState.HV_FIXED) or (not new.asid and new.gpa):
             raise RmpViolation(paddr, self.state(paddr), wanted)
         if state in (PageState.HYPERVISOR, PageState.FIRMWARE):
             return RmpStep.TO_HYPERVISOR if state is PageState.HYPERVISOR else RmpStep.TO_FIRMWARE

@@ -201,6 +201,12 @@ ASSUMPTIONS: Final[Mapping[str, Assumption]] = MappingProxyType(
             "medium",
             f"{_PSP}.losses.settle",
         ),
+        (
+            44,
+            "SNP_PAGE_SET_STATE has a LENGTH and a list of ranges that begin 2 MiB, and makes HV-Fixed pages",
+            "low",
+            "pytio.sev.commands.SnpPageSetState",
+        ),
     )
 )
 """By name."""

@@ -7,6 +7,7 @@ entropy enters through one provider.
 
 from __future__ import annotations
 
+import logging
 from typing import Final
 
 import attrs
@@ -21,7 +22,7 @@ from pytio.mock.psp.line import OnSecret
 from pytio.mock.psp.pages import Pages
 from pytio.mock.psp.refusal import Refused
 from pytio.mock.psp.registers import Mailbox, PspRegister
-from pytio.mock.psp.tdi_states import FENCES, FenceMoment
+from pytio.mock.psp.tdi_states import FENCES, FenceMoment, TdiContextState
 from pytio.sev.codes import SevStatus
 from pytio.sev.sla import Sla
 from pytio.sev.structures import AsidFence
@@ -29,6 +30,7 @@ from pytio.sev.tio_codes import PAGE_BYTES, Revision, SevCommand
 
 __all__ = ("CommandDone", "Psp")
 
+_LOGGER: Final = logging.getLogger(__name__)
 _SCRIBBLE: Final = 0x5A
 """What pages of a context are filled with when they are given back (`SEV_A19`)."""
 
@@ -120,6 +122,8 @@ class Psp:
         except Refused as refused:
             status, why = refused.status, refused.why
         self.last = CommandDone(asked, status, why)
+        if why:
+            _LOGGER.debug("%s: %s, %s", asked.name, status.name, why)
         return status
 
     # what commands share
@@ -156,6 +160,23 @@ class Psp:
         if tdi.guest is not None and tdi.guest.asid:
             port = self.root_port_of(tdi.device)
             self.platform.iommu.fences.set(port.bdf, tdi.guest.asid, FENCES[moment])
+
+    def is_last_to_run(self, tdi: TdiContext) -> bool:
+        """Return whether an interface runs, and is the last one of its guest that does at its root port."""
+        port = self.root_port_of(tdi.device)
+        running = [
+            each
+            for each in self.tdis
+            if each.state is TdiContextState.BIND_RUN
+            and each.guest is tdi.guest
+            and self.root_port_of(each.device) is port
+        ]
+        return running == [tdi]
+
+    def close_fences(self, asid: int) -> None:
+        """Fence an ASID off at every root port, as one that nobody had yet."""
+        for port in self.platform.root_ports.values():
+            self.platform.iommu.fences.set(port.bdf, asid, FENCES[FenceMoment.NEVER_BOUND])
 
     def fence_state(self, root_port: Bdf, asid: int) -> AsidFence:
         """Return the fences of an ASID at a root port."""

@@ -70,6 +70,7 @@ def activate(psp: Psp, call: Call) -> None:
         raise Refused(SevStatus.DFFLUSH_REQUIRED, f"ASID {asked.asid} was another guest's")
     call.guest.asid = asked.asid
     psp.platform.asids.activate(asked.asid)
+    psp.close_fences(asked.asid)
 
 
 def guest_status(psp: Psp, call: Call) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from pytio.errors import SevDecodeError
 from pytio.mock.platform import RmpStep, RmpViolation
 from pytio.mock.psp.call import Call
-from pytio.mock.psp.pages import HUGE_PAGE_BYTES
+from pytio.mock.psp.pages import FIRMWARE_PAGES, HUGE_PAGE_BYTES
 from pytio.mock.psp.refusal import Refused
 from pytio.sev.codes import SevStatus, SnpPlatformFlags
 from pytio.sev.commands import PageRangeList, SnpFeatureInfo, SnpInitEx, SnpPageReclaim
@@ -26,6 +26,7 @@ __all__ = (
     "feature_info",
     "init_ex",
     "page_reclaim",
+    "page_set_state",
     "platform_status",
     "shutdown_ex",
     "tio_init",
@@ -111,6 +112,17 @@ def page_reclaim(psp: Psp, call: Call) -> None:
             psp.platform.rmp.step(page, RmpStep.RECLAIM)
     except RmpViolation as error:
         raise Refused(SevStatus.INVALID_PAGE_STATE, str(error)) from error
+
+
+def page_set_state(psp: Psp, call: Call) -> None:
+    """SNP_PAGE_SET_STATE: all pages of the list, or none."""
+    found = _read_ranges(psp, call.message.list_paddr)
+    if any(each.base % HUGE_PAGE_BYTES for each in found.ranges):
+        raise Refused(SevStatus.INVALID_ADDRESS, "a range does not begin 2 MiB")
+    pages = [each.base + at * PAGE_BYTES for each in found.ranges for at in range(each.page_count)]
+    psp.pages.check_states(pages, FIRMWARE_PAGES)
+    for page in pages:
+        psp.platform.rmp.step(page, RmpStep.FIX)
 
 
 def tio_status_bytes(psp: Psp) -> int:

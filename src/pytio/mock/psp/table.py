@@ -70,6 +70,7 @@ _SNP: Final = {
     SevCommand.SNP_INIT_EX: Row(handler=platform_commands.init_ex, need=Need.NOTHING),
     SevCommand.SNP_SHUTDOWN_EX: Row(handler=platform_commands.shutdown_ex, need=Need.NOTHING),
     SevCommand.SNP_DF_FLUSH: Row(handler=platform_commands.df_flush, need=Need.SNP),
+    SevCommand.SNP_PAGE_SET_STATE: Row(handler=platform_commands.page_set_state, need=Need.SNP),
     SevCommand.SNP_PAGE_RECLAIM: Row(handler=platform_commands.page_reclaim, need=Need.SNP),
     SevCommand.SNP_GCTX_CREATE: Row(
         handler=guest_commands.gctx_create, need=Need.SNP, places={"gctx_paddr": Place.NEW_GUEST_CONTEXT}

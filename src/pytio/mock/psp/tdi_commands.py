@@ -138,11 +138,9 @@ def _lock(psp: Psp, call: Call, flags: TdispLockFlags, *, starts: bool) -> Conve
     )
     yield from line.ask_tdisp(lock)
     try:
+        blob = yield from _read_report(tdi)
         if starts:
-            blob = yield from _read_report(tdi)
             yield from line.ask_tdisp(line.tdisp.start_request(tdi.interface_id))
-        else:
-            blob = yield from _read_report(tdi)
         yield from write_result(psp, call, DataObjectId.INTERFACE_REPORT, blob, tdi.bdf)
     except (TdispPeerError, Refused):  # the context stays unbound, and so does the interface
         yield from line.ask_tdisp(StopInterfaceRequest(interface_id=tdi.interface_id))
@@ -215,8 +213,7 @@ def unbind(psp: Psp, call: Call) -> Conversation[None] | None:
 
 def _stop(psp: Psp, tdi: TdiContext) -> Conversation[None]:
     yield from line_of(tdi.device).ask_tdisp(StopInterfaceRequest(interface_id=tdi.interface_id))
-    ran = tdi.state is TdiContextState.BIND_RUN
-    _note_unbound(psp, tdi, FenceMoment.UNBIND if ran else None)
+    _note_unbound(psp, tdi, None if not psp.is_last_to_run(tdi) else FenceMoment.UNBIND)
 
 
 def _note_unbound(psp: Psp, tdi: TdiContext, moment: FenceMoment | None) -> None:

@@ -92,7 +92,7 @@ class FenceMoment(Enum):
     NEVER_BOUND = "the device is connected, and no interface of the guest ran yet"
     RUN = "an interface of the guest runs"
     ERROR = "an interface of the guest failed, or its device was disconnected or it was unbound with FORCE"
-    UNBIND = "an interface of the guest that ran was unbound"
+    UNBIND = "the last interface of the guest that ran was unbound"
     CLEAR = "TIO_ASID_FENCE_CLEAR"
 
 

@@ -15,6 +15,7 @@ __all__ = (
     "SnpFeatureInfo",
     "SnpInitEx",
     "SnpPageReclaim",
+    "SnpPageSetState",
     "SnpPlatformStatusCommand",
     "SnpShutdownEx",
     "TioInit",
@@ -109,3 +110,13 @@ class SnpPageReclaim(WireStruct, errors=SevDecodeError):
     reserved: int = wire(Bits(11), default=0)
     pfn: int = wire(Bits(52))
     """Physical address in pages."""
+
+
+@message
+class SnpPageSetState(WireStruct, errors=SevDecodeError):
+    """SNP_PAGE_SET_STATE, 16 bytes: make pages of the firmware HV-Fixed (`SEV_A44`)."""
+
+    length: int = wire(U32, default=16)
+    reserved: int = wire(U32, default=0)
+    list_paddr: int = wire(U64)
+    """A `PageRangeList`."""
