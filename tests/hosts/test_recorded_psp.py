@@ -131,10 +131,11 @@ def test_commands_name_what_they_carry(life: Path) -> None:
     assert any("carries secured record of session" in line for line in said)
     assert any("certificates, " in line for line in said)
     assert any(line.startswith("psp     -> PSP TIO_DEV_STATUS -> INVALID_DEV_CTX") for line in said)
+    assert any(line.endswith("carries TIO_TDI_INFO_REQ 1, carries TIO_TDI_INFO_RSP 2") for line in said)
     carried = sum(map(_carries, open_capture(life)))
     mailbox = [record for record in open_capture(life) if record.transport == "pci-doe"]
     assert carried == len(mailbox)  # each message once on its way to the device, and once on its way back
 
 
 def _carries(record: Record) -> int:
-    return sum("carries" in layer.facts for layer in record.layers)
+    return sum(layer.title == "SPDM_OBJECT" for layer in record.layers)

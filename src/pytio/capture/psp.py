@@ -21,6 +21,8 @@ from pytio.errors import DecodeError
 from pytio.sev.commands import COMMANDS
 from pytio.sev.commands.memory import RESULTS, MemoryRole, named_memory, parse_memory
 from pytio.sev.data_objects import ResultObject, SpdmObject
+from pytio.sev.exits import guest_message_type
+from pytio.sev.guest_envelope import GuestMessage
 from pytio.sev.tio_codes import DataObjectId, Revision, SpdmDataType
 from pytio.spdm.codes import SpdmCode
 from pytio.spdm.secured import RecordHeader
@@ -151,7 +153,7 @@ class _Command:
             return
         for structure, offset in parsed:
             size = len(structure.build())
-            carried = carried_name(structure)
+            carried = carried_name(structure, self._revision)
             more = {"carries": carried} if carried else {}
             draft.add(Layer("psp", memory.data[offset : offset + size], structure, facts | more, structure.NAME))
             if carried:
@@ -212,8 +214,10 @@ def _owner(command: WireStruct | None, kind: DataObjectId) -> int | None:
     return None if sla is None else sla.paddr
 
 
-def carried_name(structure: WireStruct) -> str:
-    """Return what a message for or from the device is called, as far as its first bytes tell."""
+def carried_name(structure: WireStruct, revision: Revision) -> str:
+    """Return what a message for or from the device or a guest is called, as far as what travels in clear tells."""
+    if isinstance(structure, GuestMessage):
+        return f"{guest_message_type(revision, structure.msg_type).name} {structure.msg_seqno}"
     if not isinstance(structure, SpdmObject):
         return ""
     data = structure.message

@@ -12,16 +12,32 @@ from itertools import islice
 from types import TracebackType
 from typing import BinaryIO, Final, Literal, Self
 
+from pytio import doe
 from pytio.capture import KeyLog, LinkType, PcapngWriter
 from pytio.capture.keylog import SECRETS_TYPE
-from pytio.capture.sev_records import GuestRecord, PspRecord, RecordedMemory, RecordedRevision
+from pytio.capture.sev_records import (
+    GhcbRegisters,
+    GuestDirection,
+    GuestRecord,
+    PspRecord,
+    RecordedMemory,
+    RecordedRevision,
+)
+from pytio.clients.psp.relay import GuestOperation, GuestReply, GuestRequest
+from pytio.errors import SevDecodeError
+from pytio.hosts.guest_port import GuestPort
+from pytio.hosts.psp_port import PspPort
 from pytio.hosts.tap import ClockNs
 from pytio.ids import Bdf
+from pytio.mock.link import Link, LinkDirection
+from pytio.sev.blobs import blobs_size
 from pytio.sev.codes import SevStatus
 from pytio.sev.commands import COMMANDS
 from pytio.sev.commands.memory import memory_used
+from pytio.sev.ghcb import SW_EXIT_TIO_GUEST_REQUEST, SW_EXIT_TIO_OPERATION
+from pytio.sev.guest_envelope import GuestMessage
 from pytio.sev.registers import CommandRegister, ResponseRegister
-from pytio.sev.tio_codes import Revision, SevCommand
+from pytio.sev.tio_codes import PAGE_BYTES, Revision, SevCommand
 
 __all__ = ("Execute", "ReadMemory", "Recorder")
 
@@ -95,6 +111,63 @@ class Recorder:
 
         return recorded
 
+    def record_host(self, port: PspPort, revision: Revision = Revision.P2) -> None:
+        """Record every command and every exchange with a mailbox that goes through ``port`` from now on."""
+        port.execute = self.around_psp(port.execute, port.memory.read, revision)
+        exchange = port.exchange
+
+        def recorded(device: Bdf, is_secured: bool, payload: bytes) -> bytes:
+            kind = doe.DataObjectType.SECURED_CMA_SPDM if is_secured else doe.DataObjectType.CMA_SPDM
+            self.add_doe(device, doe.DataObject.wrap(kind, payload).build())
+            answer = exchange(device, is_secured, payload)
+            self.add_doe(device, doe.DataObject.wrap(kind, answer).build())
+            return answer
+
+        port.exchange = recorded
+
+    def record_guest(self, name: str, port: GuestPort, revision: Revision = Revision.P2) -> None:
+        """Record every exit that goes through ``port`` from now on, as the guest ``name`` makes it."""
+        request, operation, read = port.request, port.operation, port.memory.read
+        kind = RecordedRevision[revision.name]
+
+        def page(gpa: int) -> bytes:
+            return _message_in(read(gpa, PAGE_BYTES))
+
+        def recorded_request(asked: GuestRequest) -> GuestReply:
+            registers = GhcbRegisters(
+                sw_exitcode=SW_EXIT_TIO_GUEST_REQUEST,
+                sw_exitinfo1=asked.sw_exitinfo1,
+                sw_exitinfo2=asked.sw_exitinfo2,
+                rax=asked.rax,
+                rbx=asked.rbx,
+                rcx=asked.rcx,
+                rdx=asked.rdx,
+            )
+            said = GuestRecord(revision=kind, direction=GuestDirection.REQUEST, registers=registers)
+            self.add_guest(name, said.replace(page=page(asked.sw_exitinfo1)))
+            reply = request(asked)
+            area = _blobs_in(read(asked.rax, asked.rbx * PAGE_BYTES)) if asked.rbx else b""
+            self.add_guest(name, _answer(said, reply, page(asked.sw_exitinfo2), area))
+            return reply
+
+        def recorded_operation(asked: GuestOperation) -> GuestReply:
+            registers = GhcbRegisters(sw_exitcode=SW_EXIT_TIO_OPERATION, sw_exitinfo1=asked.sw_exitinfo1)
+            said = GuestRecord(revision=kind, direction=GuestDirection.REQUEST, registers=registers)
+            self.add_guest(name, said)
+            reply = operation(asked)
+            self.add_guest(name, _answer(said, reply))
+            return reply
+
+        port.request, port.operation = recorded_request, recorded_operation
+
+    def record_link(self, place: Bdf, link: Link) -> None:
+        """Record every TLP that arrives on a link from now on; ``place`` is the function at its lower end."""
+
+        def tap(direction: LinkDirection, tlp: bytes) -> None:
+            self.add_tlp(place, "up" if direction is LinkDirection.UP else "down", tlp)
+
+        link.taps.append(tap)
+
     def flush(self) -> None:
         """Write the secrets that have become known, and the record that waits."""
         fresh = [*islice(self.key_log, self._secrets, None)]
@@ -133,4 +206,28 @@ def _buffer_of(revision: Revision, command: SevCommand, paddr: int, read: ReadMe
         size = cls.minimum_size() if cls is not None else int.from_bytes(read(paddr, 4), "little")
         return read(paddr, min(size, _MOST_BUFFER_BYTES))
     except ValueError:  # no such address, which the PSP will say
+        return b""
+
+
+def _answer(asked: GuestRecord, reply: GuestReply, page: bytes = b"", area: bytes = b"") -> GuestRecord:
+    """Return the record of a reply: the registers that a reply says nothing of are those of the exit."""
+    registers = asked.registers.replace(sw_exitinfo2=reply.sw_exitinfo2, rbx=reply.rbx, rcx=reply.rcx, rdx=reply.rdx)
+    return asked.replace(direction=GuestDirection.RESPONSE, registers=registers, page=page, area=area)
+
+
+def _message_in(page: bytes) -> bytes:
+    """Return the message in a page without what follows it; nothing of an empty page."""
+    if not any(page):
+        return b""
+    try:
+        return GuestMessage.parse_prefix(page)[0].build()
+    except SevDecodeError:
+        return page
+
+
+def _blobs_in(area: bytes) -> bytes:
+    """Return as much of a data area as its blobs take; nothing where there are none."""
+    try:
+        return area[: blobs_size(area)]
+    except SevDecodeError:
         return b""

@@ -19,6 +19,7 @@ __all__ = (
     "INTERFACE_REPORT_GUID",
     "MEASUREMENTS_GUID",
     "BlobTableEntry",
+    "blobs_size",
     "build_blobs",
     "pages_needed",
     "parse_blobs",
@@ -52,7 +53,24 @@ def parse_blobs(area: bytes) -> dict[UUID, bytes]:
     Raises:
         SevDecodeError: an entry is cut, nothing ends the table, or a blob is outside the area.
     """
-    found: dict[UUID, bytes] = {}
+    entries = _entries(area)
+    return {guid: area[entry.offset : entry.offset + entry.length] for guid, entry in entries.items() if entry.length}
+
+
+def blobs_size(area: bytes) -> int:
+    """Return how many bytes of an area its table and blobs take; 0 where there is no blob.
+
+    Raises:
+        SevDecodeError: as `parse_blobs` does.
+    """
+    entries = _entries(area).values()
+    ends = [entry.offset + entry.length for entry in entries if entry.length]
+    return max(_ENTRY_BYTES * (len(entries) + 1), *ends) if ends else 0
+
+
+def _entries(area: bytes) -> dict[UUID, BlobTableEntry]:
+    """Return the entries of the table, by GUID."""
+    found: dict[UUID, BlobTableEntry] = {}
     for at in range(0, len(area) + 1, _ENTRY_BYTES):
         try:
             entry = BlobTableEntry.parse(area[at : at + _ENTRY_BYTES])
@@ -66,8 +84,7 @@ def parse_blobs(area: bytes) -> dict[UUID, bytes]:
         if end > len(area):
             reason = f"{entry.length} bytes at {entry.offset} are outside of the {len(area)} bytes there are"
             raise SevDecodeError(reason, area, at + len(entry.guid), "BlobTableEntry.offset")
-        if entry.length:
-            found[guid] = area[entry.offset : end]
+        found[guid] = entry
     return found
 
 
