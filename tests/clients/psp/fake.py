@@ -177,7 +177,8 @@ class FakeHost:
             self.trusted[action.function] = action.asid
 
     def _do_Issue(self, action: Issue) -> SevStatus:  # noqa: N802
-        buffer = COMMANDS[self.revision][action.command].parse(action.buffer)
+        layout = COMMANDS[self.revision].get(action.command)  # SNP_DF_FLUSH has none
+        buffer: Any = layout.parse(action.buffer) if layout is not None else None
         if action.command in SPDM_AWARE and (status := self._speak(action.command, buffer)):
             return status
         if action.command in self.refuse:

@@ -1,7 +1,8 @@
 """A device as the host drives it: connect, ask, refresh, roll keys, disconnect, reclaim.
 
-Document: AMD 58271, "TIO_DEV_…"; SEV-TIO's sequences "Connect", "Refresh" and "Unbind, disconnect, reclaim". Which
-steps a connect has, in which order, is `pytio.clients.psp.manner`'s; where one fails, those before it are taken back.
+Document: AMD 58271, commands about devices; SEV-TIO's sequences "Connect", "Refresh", "Unbind, disconnect, reclaim".
+Which steps a connect has, in which order, is `pytio.clients.psp.manner`'s; where one fails, those before it are taken
+back.
 """
 
 from __future__ import annotations

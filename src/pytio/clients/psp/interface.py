@@ -1,7 +1,7 @@
 """An interface as the host drives it: bind to a guest, start, ask, stop, unbind, reclaim.
 
-Document: AMD 58271, "TIO_TDI_…", "TIO_ASID_FENCE_…"; SEV-TIO's sequences "Bind" and "Unbind, disconnect, reclaim". The
-steps of a bind are `pytio.clients.psp.manner`'s.
+Document: AMD 58271, commands about interfaces and fences; SEV-TIO's sequences "Bind" and "Unbind, disconnect, reclaim".
+The steps of a bind are `pytio.clients.psp.manner`'s.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ from typing import Any, Final
 
 import attrs
 
-from pytio.clients.psp.actions import Plan, RmpUpdate, TrustDma
+from pytio.clients.psp.actions import Plan, TrustDma
 from pytio.clients.psp.device import Device
 from pytio.clients.psp.launch import SnpGuest
 from pytio.clients.psp.manner import AnyFence, AnyTdiInfo, BindStep
-from pytio.clients.psp.memory import HYPERVISOR_PAGE, Buffer
+from pytio.clients.psp.memory import Buffer
+from pytio.clients.psp.private_pages import PrivatePages
 from pytio.clients.rollback import Undo, try_all
 from pytio.errors import LocalProtocolError, RemoteProtocolError, SevCommandError
 from pytio.ids import Bdf, InterfaceId
@@ -55,7 +56,7 @@ class Interface:
         was_started: whether it ran, so that its guest's fence has to be looked at.
         report: the interface report as the firmware gave it last.
         tdisp_state: what the device said last of the interface's state.
-        private_pages: MMIO pages that are the guest's, with the guest's addresses.
+        private_pages: MMIO pages that are the guest's.
         is_dma_trusted: whether its device table entry is that of the trusted domain.
     """
 
@@ -69,7 +70,7 @@ class Interface:
         self.was_started = False
         self.report: ResultObject | None = None
         self.tdisp_state: TdiState | None = None
-        self.private_pages: dict[int, int] = {}
+        self.private_pages = PrivatePages()
         self.is_dma_trusted = False
         self.guest_device_id = 0
         self._firmware = device.firmware
@@ -274,7 +275,12 @@ class Interface:
         Every step is tried, and the first failure raised. What the device says of the interface, which should be
         CONFIG_UNLOCKED, is in `tdisp_state`.
         """
-        steps: list[Callable[[], Plan[Any]]] = [self._reclaim, self._look_at_fence, self.share_pages, self._distrust]
+        steps: list[Callable[[], Plan[Any]]] = [
+            self._reclaim,
+            self._look_at_fence,
+            self.private_pages.take_back,
+            self._distrust,
+        ]
         if self.device.is_connected and self._is_created:
             steps.insert(0, self.status)
         yield from try_all(*steps)
@@ -296,14 +302,6 @@ class Interface:
         except SevCommandError as error:
             if error.status not in _NOT_BOUND:
                 raise
-
-    def share_pages(self) -> Plan[None]:
-        """Make the interface's MMIO pages the hypervisor's again."""
-        yield from try_all(*(partial(self._share, paddr) for paddr in tuple(self.private_pages)))
-
-    def _share(self, paddr: int) -> Plan[None]:
-        yield RmpUpdate(paddr, HYPERVISOR_PAGE)
-        del self.private_pages[paddr]
 
     def _distrust(self) -> Plan[None]:
         if self.is_dma_trusted:

@@ -15,12 +15,11 @@ from uuid import UUID
 
 import attrs
 
-from pytio.clients.psp.actions import Plan, Read, RmpUpdate, TrustDma, Write
+from pytio.clients.psp.actions import Plan, Read, TrustDma, Write
 from pytio.clients.psp.client import PspClient
 from pytio.clients.psp.device import NONCE_BYTES, Device
 from pytio.clients.psp.interface import Interface
 from pytio.clients.psp.launch import SnpGuest
-from pytio.clients.psp.memory import HYPERVISOR_PAGE, reclaim_page
 from pytio.clients.psp.relay_manner import RELAY_MANNERS, MmioPages, register_bytes
 from pytio.clients.rollback import Undo, try_all
 from pytio.errors import LocalProtocolError, PytioError, SevCommandError
@@ -283,28 +282,21 @@ class Relay:
         pages = self._manner.mmio_pages(asked.request.rdx, asked.request.rcx)
         self._check_bar(asked.request.rcx & _RID_MASK, pages)
         entry = RmpEntry(assigned=1, immutable=int(self._manner.are_mmio_pages_immutable), asid=self.guest.asid)
+        private = asked.interface.private_pages
         for number in range(pages.count):
             gpa = pages.gpa + number * PAGE_BYTES
             paddr = self._find(gpa)
-            was_private = paddr in asked.interface.private_pages
-            yield RmpUpdate(paddr, entry.replace(gpa=gpa))
-            asked.interface.private_pages[paddr] = gpa
-            asked.undo.push(partial(self._settle, asked.interface, paddr, is_private=was_private))
-            asked.after.append(partial(self._settle, asked.interface, paddr, is_private=pages.is_private))
+            settle = partial(private.settle, paddr)
+            was_private = paddr in private
+            yield from private.give(paddr, entry.replace(gpa=gpa))
+            asked.undo.push(partial(settle, is_private=was_private))
+            asked.after.append(partial(settle, is_private=pages.is_private))
 
     def _check_bar(self, guest_rid: int, pages: MmioPages) -> None:
         whole = self.assignments[guest_rid].bar_pages.get(pages.bar)
         if self._manner.has_whole_bars and whole is not None and whole != pages.count:
             detail = f"{pages.count} pages of BAR {pages.bar}, which has {whole}"
             raise SevCommandError(SevCommand.TIO_GUEST_REQUEST, SevStatus.INVALID_PARAM, detail)
-
-    def _settle(self, interface: Interface, paddr: int, *, is_private: bool) -> Plan[None]:
-        """Make a page mutable again where it was made immutable, and the hypervisor's where it is not the guest's."""
-        if self._manner.are_mmio_pages_immutable:
-            yield from reclaim_page(paddr)
-        if not is_private:
-            yield RmpUpdate(paddr, HYPERVISOR_PAGE)
-            interface.private_pages.pop(paddr, None)
 
     def _prepare_sdte(self, asked: _Asked) -> Plan[None]:
         """Move the function to the trusted domain after the entry was set, to the host's after it was cleared."""
