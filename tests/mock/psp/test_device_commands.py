@@ -25,7 +25,7 @@ from pytio.sev.tio_codes import (
     SpdmHash,
 )
 from pytio.spdm import CertificateChain
-from tests.mock.psp.bench import DEVICE, PORT_NUMBER, Bench
+from tests.mock.psp.bench import DEVICE, MMIO, PORT_NUMBER, Bench
 
 TIO_REVISIONS = pytest.mark.parametrize("revision", [Revision.R1, Revision.R2, Revision.P2, Revision.N])
 STATUS_CLASSES = {Revision.R1: DeviceStatusR1, Revision.R2: DeviceStatusR2}
@@ -137,12 +137,29 @@ def test_keys_roll_under_traffic_and_not_without() -> None:
         bench.ok(bench.run(SevCommand.TIO_ROLL_KEY, dev_ctx_sla=context, spdm_ctrl=control))
         assert bench.psp.devices[context].key_set == key_set
         assert BufferHeader.parse(bench.read_buffer(control.spdm_output)[:64]).payload_sz == 0
-        # no TLP came under the new keys, so the ones before are in use still, and may not be replaced
-        assert bench.run(SevCommand.TIO_ROLL_KEY, dev_ctx_sla=context, spdm_ctrl=control) is not SevStatus.SUCCESS
+        # no TLP came under the new keys, so the device uses the ones before still, and lets nobody replace them
+        assert bench.run(SevCommand.TIO_ROLL_KEY, dev_ctx_sla=context, spdm_ctrl=control) is SevStatus.SPDM_ERROR
         assert bench.psp.devices[context].key_set == key_set
         assert bench.psp.devices[context].state is DeviceState.CONNECTED
         bench.traffic()
         assert bench.are_secure()
+
+
+def test_keys_that_the_root_port_uses_still_are_not_replaced() -> None:
+    bench = Bench()
+    context, control = bench.connected()
+    bench.enable()
+    bench.ok(bench.run(SevCommand.TIO_ROLL_KEY, dev_ctx_sla=context, spdm_ctrl=control))
+    bench.root_port.mmio_write(MMIO, b"down", tee=True)
+    bench.root_port.mmio_read(MMIO, 4, tee=True)
+    bench.device.dma.read(DEVICE.requester_id, 0x1000, 4, tee=True)
+    bench.root_port.link.filters.append(lambda direction, raw: [])
+    bench.device.dma.write(DEVICE.requester_id, 0x1000, b"lost", tee=True)
+    status = bench.run(SevCommand.TIO_ROLL_KEY, dev_ctx_sla=context, spdm_ctrl=control)
+    assert status is SevStatus.SPDM_ERROR
+    assert bench.psp.last is not None
+    assert "K0/RX/PR is in use" in bench.psp.last.why
+    assert bench.psp.devices[context].state is DeviceState.CONNECTED
 
 
 def test_every_secret_of_a_connection_is_told_once_and_fits_a_key_log() -> None:

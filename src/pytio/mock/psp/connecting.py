@@ -96,8 +96,7 @@ def read_certificates(line: Line, slot: int, *, in_session: bool = False) -> Con
 def key_streams(psp: Psp, device: DeviceContext, line: Line, *, key_set: int) -> Conversation[None]:
     """Give both ends of every stream the keys of a key set, and switch them on, receivers first.
 
-    Raises IdeKmPeerError where one end refuses a key; refuses with HWERROR_PLATFORM where the root port still uses the
-    key set.
+    Raises IdeKmPeerError where one end refuses a key, since it still uses the key set or knows no such stream.
     """
     line.forget_keys()
     root_port = psp.root_port_of(device)
@@ -106,7 +105,8 @@ def key_streams(psp: Psp, device: DeviceContext, line: Line, *, key_set: int) ->
             key = Secret(psp.provider.nonce(_KEY_BYTES))
             _tell(psp, device, stream_id, slot, key)
             yield from line.ask_idekm(KeyProg.of(stream_id=stream_id, slot=slot, aes_key=key.reveal(), ifv=_FIRST_IFV))
-            _program(root_port, stream_id, slot.replace(direction=_OTHER_END[slot.direction]), key)
+            other_end = slot.replace(direction=_OTHER_END[slot.direction])
+            root_port.ide.program(stream_id, other_end, key, _FIRST_IFV)
     for stream_id in device.streams.values():
         for direction in (Direction.RX, Direction.TX):
             slots = tuple(_slots(key_set, (direction,)))
@@ -115,13 +115,6 @@ def key_streams(psp: Psp, device: DeviceContext, line: Line, *, key_set: int) ->
             for slot in slots:  # where Enable is set already, configuration requests go by IDE from here on
                 root_port.ide.go(stream_id, slot)
     device.key_set = key_set
-
-
-def _program(root_port: RootPort, stream_id: StreamId, slot: KeySlot, key: Secret) -> None:
-    try:
-        root_port.ide.program(stream_id, slot, key, _FIRST_IFV)
-    except ValueError as error:  # the key set is in use there
-        raise Refused(SevStatus.HWERROR_PLATFORM, f"root port, {slot} of stream {stream_id}: {error}") from error
 
 
 def stop_streams(psp: Psp, device: DeviceContext) -> None:

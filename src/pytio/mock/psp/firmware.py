@@ -196,7 +196,8 @@ class Psp:
     def shut_out(self, tdi: TdiContext) -> None:
         """Take from an interface what its guest gave it: no page of it is validated, and no DMA passes."""
         for page in sorted(tdi.validated):
-            if self.platform.rmp.is_validated(page):
+            is_guests = tdi.guest is not None and self.platform.rmp.entry(page).asid == tdi.guest.asid
+            if is_guests and self.platform.rmp.is_validated(page):
                 self.platform.rmp.set_validated(page, False)
         tdi.validated.clear()
         self.platform.iommu.clear_sdte(tdi.interface_id.function_id.requester_id)
