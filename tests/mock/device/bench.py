@@ -7,9 +7,10 @@ from typing import Any
 
 from pytio import ide, idekm, tdisp
 from pytio.crypto import Secret
+from pytio.ide_registers import IdeCapability
 from pytio.idekm import KeyProg, KSetGo, KSetStop
 from pytio.ids import Bdf, Direction, InterfaceId, KeySlot, SubStream
-from pytio.mock import IdePort, Link, MockFunction, Transactions
+from pytio.mock import IdePort, Link, LinkDirection, MockFunction, Transactions
 from pytio.mock.device import EXAMPLE_DEVICE, Device, DeviceConfig, default_device_config
 from pytio.mock.example import example_config
 from pytio.mock.transactions import enabled_runs, span_of
@@ -25,6 +26,15 @@ ROOT_PORT = Bdf.parse("0000:e0:01.0")
 SESSION = 0xFFFF_FFFF
 NO_FLAGS = LockFlags(0)
 COMMAND = 0x04
+TWO_STREAMS = IdeCapability(
+    selective_ide_streams_supported=True,
+    ide_km_protocol_supported=True,
+    aggregation_supported=True,
+    pcrc_supported=True,
+    selective_ide_for_configuration_requests_supported=True,
+    selective_streams_minus_1=1,
+    tee_limited_stream_supported=True,
+)
 MEMORY_AND_BUS_MASTER = b"\x06\0"
 PF_BARS = {0: 0x20_0000_0000, 2: 0x20_0001_0000, 4: 0x20_0010_0000}
 VF_BARS = {0: 0x21_0000_0000, 2: 0x21_0010_0000, 4: 0x21_0020_0000}
@@ -52,15 +62,18 @@ class Bench:
     def __init__(self, config: DeviceConfig | None = None, **arguments: Any) -> None:
         self.device = Device(config or small_config(), **arguments)
         self.link = Link()
-        self.root = IdePort(MockFunction(1, 2, port_type=4), ROOT_PORT, role=ide.PortRole.ROOT_PORT)
+        upper = MockFunction(1, 2, port_type=4)
+        self.root = IdePort(upper, ROOT_PORT, role=ide.PortRole.ROOT_PORT, capability=TWO_STREAMS)
         self.down = Transactions(self.root)
         self.memory = bytearray(1 << 16)
         self.received: list[ide.TlpReceived] = []
         self.refuses = False
+        self.sent: list[bytes] = []
         self.link.attach(upstream=self.root)
         self.root.transmit = self.link.down
         self.root.deliver = self.deliver
         self.device.attach(self.link)
+        self.link.taps.append(lambda direction, raw: self.sent.append(raw) if direction is LinkDirection.UP else None)
 
     def deliver(self, event: ide.TlpReceived) -> None:
         """Be memory from address 0 on."""
@@ -76,6 +89,13 @@ class Bench:
         else:
             at, size = span_of(event.tlp)
             self.down.complete(event.tlp, ROOT_PORT.requester_id, bytes(self.memory[at : at + size]))
+
+    @classmethod
+    def plain(cls, config: DeviceConfig | None = None, **arguments: Any) -> Bench:
+        """Return a device with all functions set up, and no stream."""
+        bench = cls(config, **arguments)
+        bench.set_up_functions()
+        return bench
 
     # configuration space
 
@@ -118,37 +138,44 @@ class Bench:
 
     # IDE
 
-    def stream_register(self, port: IdePort, offset: int) -> int:
-        return port.offset + 0x0C + offset
+    def stream_register(self, port: IdePort, offset: int, index: int = 0) -> int:
+        return port.offset + 0x0C + 32 * index + offset
 
-    def write_stream(self, port: IdePort, offset: int, value: int) -> None:
-        port.function.space.write(self.stream_register(port, offset), 4, value)
+    def write_stream(self, port: IdePort, offset: int, value: int, index: int = 0) -> None:
+        port.function.space.write(self.stream_register(port, offset, index), 4, value)
 
-    def set_up_streams(self, endpoint: int = 0x00C0_0000, root_port: int = 0x0000_0200) -> None:
-        """Program the registers as AMD's host does, without enabling."""
+    def set_up_stream(self, stream_id: int = 0, endpoint: int = 0x00C0_0000, root_port: int = 0x0000_0200) -> None:
+        """Program the registers of a stream as AMD's host does, without enabling; its block has the same number."""
         for port, control in ((self.device.ide, endpoint), (self.root, root_port)):
-            self.write_stream(port, 0x0C, 0x00FF_FF00)
-            self.write_stream(port, 0x10, 0x0000_0001)
-            self.write_stream(port, 0x04, control)
+            self.write_stream(port, 0x0C, 0x00FF_FF00, stream_id)
+            self.write_stream(port, 0x10, 0x0000_0001, stream_id)
+            self.write_stream(port, 0x04, control | stream_id << 24, stream_id)
 
-    def give_keys(self, slots: list[KeySlot] | None = None, session: int = SESSION) -> None:
+    def give_keys(self, slots: list[KeySlot] | None = None, *, stream_id: int = 0, session: int = SESSION) -> None:
         """Give both ends fresh keys, the device by IDE_KM."""
         chosen = SLOTS if slots is None else slots
         for slot in chosen:
-            key = bytes([0x40 + slot.build()[0]]) * 32
-            self.ask(KeyProg.of(stream_id=0, slot=slot, aes_key=key), session=session)
-            self.root.program(0, partner(slot), Secret(key), 1)
+            key = bytes([0x40 + slot.build()[0], stream_id]) * 16
+            self.ask(KeyProg.of(stream_id=stream_id, slot=slot, aes_key=key), session=session)
+            self.root.program(stream_id, partner(slot), Secret(key), 1)
         for slot in chosen:
-            self.ask(KSetGo(stream_id=0, slot=slot), session=session)
-            self.root.go(0, partner(slot))
+            self.ask(KSetGo(stream_id=stream_id, slot=slot), session=session)
+            self.root.go(stream_id, partner(slot))
 
     def stop_key(self, slot: KeySlot) -> None:
         self.ask(KSetStop(stream_id=0, slot=slot))
 
-    def enable_streams(self) -> None:
+    def enable_stream(self, stream_id: int = 0) -> None:
         for port in (self.root, self.device.ide):
-            at = self.stream_register(port, 0x04)
+            at = self.stream_register(port, 0x04, stream_id)
             port.function.space.write(at, 4, port.function.space.read(at, 4) | 1)
+
+    def secure_stream(self, stream_id: int = 0, endpoint: int = 0x00C0_0000, root_port: int = 0x0000_0200) -> None:
+        self.set_up_stream(stream_id, endpoint, root_port)
+        self.give_keys(stream_id=stream_id)
+        self.enable_stream(stream_id)
+        for port in (self.root, self.device.ide):
+            assert port.state_of(stream_id) is ide.StreamState.SECURE
 
     # TDISP, and IDE_KM
 
@@ -193,7 +220,8 @@ class Bench:
 
     def mmio_read(self, address: int, size: int = 4, *, tee: bool = False, on: int | None = None) -> bytes | None:
         """Return what a read gives, None where it is refused."""
-        answer = self.down.read(ROOT_PORT.requester_id, address, size, tee=tee, on=0 if tee else on)
+        stream_id = on if on is not None or not tee else 0
+        answer = self.down.read(ROOT_PORT.requester_id, address, size, tee=tee, on=stream_id)
         return answer.data if answer.is_successful else None
 
     def mmio_write(self, address: int, data: bytes, *, tee: bool = False) -> None:
@@ -204,10 +232,7 @@ class Bench:
         """Return a device with all functions set up and stream 0 Secure."""
         bench = cls(config, **arguments)
         bench.set_up_functions()
-        bench.set_up_streams()
-        bench.give_keys()
-        bench.enable_streams()
-        assert bench.device.ide.state_of(0) is bench.root.state_of(0) is ide.StreamState.SECURE
+        bench.secure_stream()
         return bench
 
 

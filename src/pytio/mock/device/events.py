@@ -1,8 +1,8 @@
 """Which writes to configuration space break a lock: every register event of TDISP, as one table.
 
 Document: PCIe Base 6.x chapter 11, the table of configuration registers that a locked interface tracks. The write
-itself always succeeds. Bit-level rules (Command, Device Control) look at changes only; of BARs and the capabilities in
-`TRACKED_CAPABILITIES` any write counts (PCIE_A18). What is missing here may be written in every state.
+itself always succeeds. Bit-level rules (Command, Device Control) look at changes only; of BARs and of the capabilities
+in the two shorter tables any write counts (PCIE_A18). What is missing here may be written in every state.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from pytio.tdisp import TdiEvent
 
 __all__ = (
     "TRACKED_CAPABILITIES",
+    "TRACKED_EXTENDED_CAPABILITIES",
     "TRACKED_REGISTERS",
     "Judge",
     "Scope",
@@ -136,9 +137,13 @@ TRACKED_REGISTERS: Final = (
 )
 """Registers of which a part counts, or that are no capability."""
 
-TRACKED_CAPABILITIES: Final[Mapping[CapabilityId | ExtendedCapabilityId, TdiEvent]] = MappingProxyType(
+TRACKED_CAPABILITIES: Final[Mapping[int, TdiEvent]] = MappingProxyType(
+    {CapabilityId.ENHANCED_ALLOCATION: TdiEvent.TRACKED_CAPABILITY_WRITTEN}
+)
+"""Capabilities below 100h of which any write counts, for all interfaces that a function hosts."""
+
+TRACKED_EXTENDED_CAPABILITIES: Final[Mapping[int, TdiEvent]] = MappingProxyType(
     {
-        CapabilityId.ENHANCED_ALLOCATION: TdiEvent.TRACKED_CAPABILITY_WRITTEN,
         ExtendedCapabilityId.ARI: TdiEvent.TRACKED_CAPABILITY_WRITTEN,
         ExtendedCapabilityId.MULTICAST: TdiEvent.TRACKED_CAPABILITY_WRITTEN,
         ExtendedCapabilityId.PAGE_REQUEST_INTERFACE: TdiEvent.TRACKED_CAPABILITY_WRITTEN,
@@ -150,7 +155,7 @@ TRACKED_CAPABILITIES: Final[Mapping[CapabilityId | ExtendedCapabilityId, TdiEven
         ExtendedCapabilityId.VENDOR_SPECIFIC: TdiEvent.VENDOR_REGISTER_WRITTEN,
     }
 )
-"""Capabilities of which any write counts, for all interfaces that a function hosts."""
+"""Extended capabilities of which any write counts, for all interfaces that a function hosts."""
 
 Told: TypeAlias = Callable[[TdiEvent, DeviceFunction, Scope], object]
 """Is told of an event of a function."""
@@ -161,8 +166,8 @@ def watch_function(function: DeviceFunction, told: Told, *, quirks: frozenset[Qu
     for offset, register in _registers_of(function):
         _watch(function, offset, register, told)
     for placed in function.space.capabilities:
-        kind = ExtendedCapabilityId if placed.is_extended else CapabilityId
-        event = TRACKED_CAPABILITIES.get(kind(placed.capability_id))
+        tracked = TRACKED_EXTENDED_CAPABILITIES if placed.is_extended else TRACKED_CAPABILITIES
+        event = tracked.get(placed.capability_id)
         if event is not None:
             whole = TrackedRegister("capability", None, 0, placed.size_bytes, _any, event, Scope.HOSTED)
             _watch(function, placed.offset, whole, told)

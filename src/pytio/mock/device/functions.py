@@ -110,6 +110,11 @@ class DeviceFunction:
         return self.space.space.peek(at + _MSI_X_CONTROL, 2) if at else 0
 
     @property
+    def is_msi_x_enabled(self) -> bool:
+        """Whether MSI-X is enabled."""
+        return bool(self.msi_x_control & _MSI_X_ENABLE)
+
+    @property
     def is_msi_x_open(self) -> bool:
         """Whether MSI-X is enabled, and the function not masked."""
         return self.msi_x_control & (_MSI_X_ENABLE | _MSI_X_FUNCTION_MASK) == _MSI_X_ENABLE

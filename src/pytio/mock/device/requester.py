@@ -74,7 +74,7 @@ class FunctionRequester:
             IndexError: there is no such vector.
         """
         region = self.function.msi_x_region
-        if region is None or not self.function.msi_x_control:
+        if region is None or not self.function.is_msi_x_enabled:
             raise LocalProtocolError(self.state().name, f"MSI-X vector {vector}", "MSI-X is not enabled")
         entry = region.entry(vector)
         if entry.is_masked or not self.function.is_msi_x_open:
