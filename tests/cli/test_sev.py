@@ -169,6 +169,12 @@ def test_a_blob_that_does_not_decode_keeps_its_place(tmp_path: Path, capsys: pyt
     assert parts[1]["facts"] == {"bytes": b"no chain".hex()}
 
 
+def test_a_chain_that_sysfs_cut_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, parts, errors = decoded("certificates", SIGNED.chain[:-1], [], tmp_path, capsys)
+    assert (code, parts) == (ExitCode.UNDECODABLE, [])
+    assert f"{len(SIGNED.chain) - 1} of {len(SIGNED.chain)} bytes" in errors
+
+
 def test_stdin(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(b"00f0ffffffff0f00")))
     assert main(["sev", "decode", "sla", "-"]) == ExitCode.DONE
@@ -188,15 +194,18 @@ def test_evidence_comes_from_whatever_holds_a_log_of_messages(
     data = {"blobs": BLOBS, "buffer": buffer_of(result), "measurements": LOG}[kind]
     chain = tmp_path / "chain"
     chain.write_bytes(SIGNED.chain)
+    report = tmp_path / "report"
+    report.write_bytes(REPORT)
     made = tmp_path / "evidence.json"
-    options = ["--evidence", str(made), *([] if kind == "blobs" else ["--chain", str(chain)])]
+    beside = ["--chain", str(chain), "--report", str(report)]
+    options = ["--evidence", str(made), *([] if kind == "blobs" else beside)]
     code, parts, errors = decoded(kind, data, options, tmp_path, capsys)
     assert (code, errors) == (ExitCode.DONE, "")
     assert "MEASUREMENTS" in [part["part"] for part in parts]
     found = Evidence.from_json(made.read_text())
     assert found.chain == SIGNED.chain
     assert found.to_transcript() == LOG
-    assert dict(found.reports) == ({"tdi": REPORT} if kind == "blobs" else {})
+    assert dict(found.reports) == {"tdi": REPORT}
     found.proof.verify()
 
 

@@ -6,6 +6,7 @@ import io
 import json
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -349,6 +350,12 @@ def test_the_revision_tells_the_type_numbers(tmp_path: Path) -> None:
         written(path, LinkType.USER1, record.build())
         (read,) = open_capture(path, secrets=log)
         assert read.layers[-1].title == title
+
+
+def test_a_capture_without_such_records_needs_none_of_their_layouts() -> None:
+    code = "import sys, pytio.capture; print([name for name in sys.modules if name.startswith('pytio.sev')])"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert said.stdout.strip() == "[]"
 
 
 def test_secrets_stand_before_what_they_open() -> None:

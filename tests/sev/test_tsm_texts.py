@@ -143,6 +143,9 @@ TEXTS: dict[str, tuple[str, dict[str, Any]]] = {
         },
     ),
     "none\n": ("none", {}),
+    "tsm0\n": ("tsm", {"tsm": "tsm0"}),
+    "0000:e1:00.0\n": ("dsm", {"dsm": "0000:e1:00.0"}),
+    "stream1.0.2": ("stream", {"host_bridge": 1, "root_port": 0, "endpoint": 2}),
 }
 
 
@@ -174,6 +177,8 @@ def test_what_is_cut_is_told() -> None:
         ("[0] len=3:\nzz\n", "line 2"),
         ("VM=x\n", "line 1"),
         ("0: 0\nx\n", "line 2"),
+        ("tsm0\ntsm1\n", "line 1"),
+        ("stream1.0", "line 1"),
     ],
 )
 def test_other_texts_are_refused(text: str, path: str) -> None:

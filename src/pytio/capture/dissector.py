@@ -6,7 +6,8 @@ One table says what each link type holds. Everything inside SPDM is `pytio.captu
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator
-from typing import ClassVar, Final, NamedTuple
+from functools import cached_property
+from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
 
 import attrs
 
@@ -15,9 +16,7 @@ from pytio.capture.conversation import Conversation, Session, Signed
 from pytio.capture.decoding import is_request
 from pytio.capture.draft import Draft
 from pytio.capture.frames import Carrier, Frame, Framing, LinkType
-from pytio.capture.guest import GuestReader
 from pytio.capture.packets import PACKET_LINK_TYPES
-from pytio.capture.psp import PspReader
 from pytio.capture.records import Direction, Layer, Record
 from pytio.capture.secrets import SecretStore
 from pytio.capture.tlps import TlpReader
@@ -41,6 +40,10 @@ from pytio.transports.platform_socket import (
     PlatformTransport,
 )
 from pytio.transports.tcp import TcpFrame, TcpHeader, TcpMessageType
+
+if TYPE_CHECKING:
+    from pytio.capture.guest import GuestReader
+    from pytio.capture.psp import PspReader
 
 __all__ = ("Dissector", "Heard", "Opened")
 
@@ -118,8 +121,6 @@ class Dissector:
         self._verify = verify
         self._flows: dict[Hashable, _Flow] = {}
         self._tlps = TlpReader(secrets)
-        self._psp = PspReader(verify=verify)
-        self._guest = GuestReader(secrets, verify=verify)
         self._packets: dict[Hashable, list[MctpPacket]] = {}
         self._opened: Opened | None = None
 
@@ -219,6 +220,18 @@ class Dissector:
         self._tlps.read(draft)
 
     # SEV-TIO
+
+    @cached_property
+    def _psp(self) -> PspReader:
+        from pytio.capture.psp import PspReader  # noqa: PLC0415  few captures have any, and its layouts take time
+
+        return PspReader(verify=self._verify)
+
+    @cached_property
+    def _guest(self) -> GuestReader:
+        from pytio.capture.guest import GuestReader  # noqa: PLC0415  likewise
+
+        return GuestReader(self._secrets, verify=self._verify)
 
     def _psp_command(self, draft: Draft) -> None:
         self._psp.read(draft)

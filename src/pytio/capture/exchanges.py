@@ -16,7 +16,6 @@ import attrs
 
 from pytio.capture.ends import Place, ends_of
 from pytio.capture.records import Direction, Layer, Record
-from pytio.sev.registers import ResponseRegister
 from pytio.spdm.codes import SpdmCode, SpdmErrorCode
 from pytio.spdm.messages.error import Error
 from pytio.spdm.messages.session import RespondIfReady
@@ -34,6 +33,7 @@ _CAPSULES: Final = frozenset(
 _INSIDE_SPDM: Final = frozenset({"idekm", "tdisp", "cxl"})
 """Layers that are part of the vendor-defined message that carries them."""
 _PSP: Final = "psp"
+_ANSWER: Final = "RESPONSE_REGISTER"
 _GUEST: Final = "guest"
 _TRANSPORTS: Final = frozenset({"doe", "mctp", "tcp", "socket", "secured"})
 
@@ -206,7 +206,8 @@ class _Pairing:
 
 def _command_pair(record: Record) -> Iterator[Exchange]:
     """Yield the command of a record of the PSP, with the answer that has a layer of its own."""
-    at = next((at for at, layer in enumerate(record.layers) if isinstance(layer.message, ResponseRegister)), None)
+    names = [layer.message.NAME if layer.message is not None else "" for layer in record.layers]
+    at = names.index(_ANSWER) if _ANSWER in names else None
     if at is not None:
         yield Exchange(ExchangeKind.DIRECT, Turn(record, record.layers[:1]), Turn(record, record.layers[at : at + 1]))
 

@@ -24,7 +24,6 @@ from pytio._accel.pure_rows import (
 )
 from pytio.capture.places import Places
 from pytio.capture.records import Direction, Layer, Record
-from pytio.capture.sev_records import RecordedRevision
 
 __all__ = (
     "CARRIED",
@@ -118,6 +117,8 @@ _CODES: Final = 1 << 8
 
 def _sev_code(record: Record) -> tuple[int, int]:
     """Return the revision and the code of a command, or of a guest message; zeros where there is none."""
+    from pytio.capture.sev_records import RecordedRevision  # noqa: PLC0415  few captures have any
+
     said = next((layer for layer in record.layers if "revision" in layer.facts), None)
     if said is None:
         return 0, 0

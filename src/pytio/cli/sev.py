@@ -56,6 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--evidence", metavar="FILE", help="write the evidence that is in it, for pytio evidence verify"
     )
     decode.add_argument("--chain", metavar="FILE", help="with --evidence: the certificate chain, if it is not in it")
+    decode.add_argument("--report", metavar="FILE", help="with --evidence: the interface report, likewise")
 
 
 def _revision(text: str) -> Revision:
@@ -140,7 +141,10 @@ def _write_evidence(parts: list[Part], arguments: argparse.Namespace) -> None:
     log = found.get("measurements")
     if log is None:
         raise ValueError("there are no measurements in it, which is what evidence is about")
-    chain = Path(arguments.chain).read_bytes() if arguments.chain is not None else found.get("certificates", b"")
+    for name, file in (("certificates", arguments.chain), ("report", arguments.report)):
+        if file is not None:
+            found[name] = Path(file).read_bytes()
+    chain = found.get("certificates", b"")
     reports = {"tdi": found["report"]} if "report" in found else {}
     try:
         evidence = Evidence.from_transcript(log, chain=chain, reports=reports, sources={"all": arguments.file})

@@ -246,7 +246,10 @@ def _blob(guid: UUID, blob: bytes, given: Given) -> Parts:
 
 def _certificates(data: bytes, given: Given) -> Parts:
     """Take an SPDM certificate chain apart; the size of its root hash is that at which certificates begin."""
-    length = int.from_bytes(data[:2], "little")
+    length = int.from_bytes(data[:_CHAIN_HEADER_BYTES], "little")  # 16 bits and as many reserved before SPDM 1.4
+    if length > len(data):
+        reason = f"{len(data)} of {length} bytes: sysfs of R2 cuts a chain at a page"
+        raise SevDecodeError(reason, data, len(data), "certificates")
     for size in _ROOT_HASH_BYTES:
         start = _CHAIN_HEADER_BYTES + size
         try:

@@ -1,8 +1,9 @@
 """Texts that the kernel's TSM prints for people, of both RFC shapes: what can be read back from them.
 
 Document: the first and second patches of the kernel's TSM, ``tsm_certs``, ``tsm_meas``, ``tsm_report``,
-``tsm_dev_status``, ``tsm_tdi_status``, ``tsm_tdi_bind`` and ``tsm_sel_stream``. They are no interface, and not whole:
-hex runs are cut at 32 bytes, so digests and most measurements are not in them. The words ``digest`` and ``raw`` of a
+``tsm_dev_status``, ``tsm_tdi_status``, ``tsm_tdi_bind`` and ``tsm_sel_stream``; upstream's ``tsm/connect``, ``tsm/dsm``
+and stream links, which hold a name each. The patches' texts are no interface, and not whole: hex runs are cut at 32
+bytes, so digests and most measurements are not in them. The words ``digest`` and ``raw`` of a
 measurement are the wrong way round, and are left out: the type says it.
 """
 
@@ -35,6 +36,11 @@ _STATE: Final = re.compile(r"state=([0-9]{1,9}):(\S.*?)\s*$")
 _ALGORITHMS: Final = re.compile(r"algos=(0x[0-9a-f]+|0):(.*)$")
 _BOUND: Final = re.compile(r"VM=(\S+)(?: ASID=([0-9]{1,9}))? BDFn=([0-9a-f]+):([0-9a-f]+)\.([0-9])\s*$")
 _STREAM: Final = re.compile(r"([0-9]{1,9}): ([0-9]{1,9})( DEF)?(?: (.*))?$")
+_NAMES: Final = {
+    "tsm": re.compile(r"(?P<tsm>tsm[0-9]{1,9})\s*$"),
+    "dsm": re.compile(r"(?P<dsm>[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7])\s*$"),
+    "stream": re.compile(r"stream(?P<host_bridge>[0-9]{1,9})\.(?P<root_port>[0-9]{1,9})\.(?P<endpoint>[0-9]{1,9})\s*$"),
+}
 _NONE: Final = "none"
 _RAW: Final = 0x80
 _CHAIN_HEADER_BYTES: Final = 4  # counted by the length, and not printed
@@ -242,6 +248,16 @@ def _end(text: str) -> dict[str, Any]:
     return end
 
 
+def _name(lines: _Lines) -> TsmText:
+    """Read what the upstream kernel says: names alone, of a TSM, of a DSM, of a stream's link."""
+    number, line = lines[0]
+    found = next(((kind, name) for kind, pattern in _NAMES.items() if (name := pattern.match(line.strip()))), None)
+    if found is None or len(lines) > 1:
+        raise _refuse(number, line, "a name")
+    kind, name = found
+    return TsmText(kind, {key: _number(value) for key, value in name.groupdict().items()})
+
+
 _KINDS: Final[Mapping[re.Pattern[str], Callable[[_Lines], TsmText]]] = MappingProxyType(
     {
         re.compile(r"not bound$|VM="): _bound,
@@ -253,6 +269,7 @@ _KINDS: Final[Mapping[re.Pattern[str], Callable[[_Lines], TsmText]]] = MappingPr
         ),
         re.compile(r"state=[0-9]+:|TDISP state"): _tdi_status,
         re.compile(r"[0-9]+: [0-9]+"): _streams,
+        re.compile(r"tsm[0-9]|[0-9a-f]{4,8}:[0-9a-f]{2}:|stream[0-9]"): _name,
     }
 )
 """What reads a text, by how its first line begins."""
