@@ -121,6 +121,18 @@ def test_a_number_is_used_once(unit: UnitKey) -> None:
     assert unit.open(7, sealed, b"") == unit.open(7, sealed, b"") == b"text"
 
 
+@pytest.mark.parametrize("fixed", [bytes(4), FIXED])
+def test_the_first_and_the_last_numbers_follow_one_another(fixed: bytes, on_provider: Provider) -> None:
+    """Numbers that follow one another may be made otherwise than the first: also at a carry, and at both ends."""
+    for first in (0, 254, (1 << 32) - 2, (1 << 64) - 3):
+        unit = new_key(KEY, fixed)
+        for invocation in range(first, first + 3):
+            iv = fixed + invocation.to_bytes(8, "big")
+            assert unit.seal(invocation, b"text", b"aad") == Aead(AeadAlgorithm.AES_256_GCM, KEY, 12).seal(
+                iv, b"text", b"aad"
+            )
+
+
 @pytest.mark.parametrize("invocation", [-1, 1 << 64])
 def test_a_number_has_64_bits(unit: UnitKey, invocation: int) -> None:
     with pytest.raises(ValueError, match="64 bits"):

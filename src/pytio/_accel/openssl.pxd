@@ -14,6 +14,7 @@ cdef extern from "openssl/evp.h" nogil:
         EVP_CTRL_AEAD_GET_TAG
         EVP_CTRL_AEAD_SET_IVLEN
         EVP_CTRL_AEAD_SET_TAG
+        EVP_CTRL_GCM_SET_IV_FIXED
     const EVP_CIPHER* EVP_get_cipherbyname(const char* name)
     int EVP_CIPHER_key_length(const EVP_CIPHER* cipher)
     int EVP_CIPHER_iv_length(const EVP_CIPHER* cipher)
