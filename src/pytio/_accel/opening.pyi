@@ -31,14 +31,15 @@ class Opener:
         out_index: Buffer,
         tees: Buffer,
         verdicts: Buffer,
-    ) -> tuple[int, int, int]:
+    ) -> tuple[int, int, int, bool]:
         """Open TLPs up to the last at which no unit is open.
 
-        Return how many were taken, how many are in ``out``, and what is wrong with the first that failed: the number of
-        an `IdeError`, or 0. ``verdicts`` says of each TLP that was taken what is wrong with it: 0 for nothing, 255 for
-        IDE Sync. ``out`` must not be read before the call is over: what was decrypted is overwritten where its MAC does
-        not hold. ``keys`` are two for each sub-stream, None where one is not switched on; ``state`` is K of each
-        sub-stream, the invocation of each key, then the counters of NPR and CPL.
+        Return how many were taken, how many are in ``out``, what is wrong with the first that failed: the number of an
+        `IdeError`, or 0; and whether something is wrong with one that failed nothing. ``verdicts``, zeroed before, says
+        of each TLP that was taken what is wrong with it: 0 for nothing, 255 for IDE Sync. ``out`` must not be read
+        before the call is over: what was decrypted is overwritten where its MAC does not hold. ``keys`` are two for
+        each sub-stream, None where one is not switched on; ``state`` is K of each sub-stream, the invocation of each
+        key, then the counters of NPR and CPL.
 
         Raises ValueError whose argument is the number of a malformed TLP, before anything is opened; for a buffer that
         is too small and a key that is closed; RuntimeError while another call is at work.

@@ -9,11 +9,13 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memcpy, memset
 
+from pytio._accel.buffers cimport borrow, give_back
 from pytio._accel.cipher cimport FIXED_BYTES, MAC_BYTES, Cipher, Unit
 from pytio._accel.crc cimport crc32, fill_tables
 from pytio._accel.tlps cimport (
-    DW, IDE_PREFIX, IS_ALLOWED, IS_MESSAGE, LONG_HEADER, MESSAGE_CODE_AT, MOST_HEAD, MOST_HIDDEN, MOST_MEMBERS,
-    MOST_PAYLOAD, PCRC, SUB_STREAM_MASK, TC_MASK, TC_SHIFT, TD, AHEAD, Hidden, Shape, hidden_of, prefetch, put_hidden, shape_of, take_hidden,
+    AHEAD, DW, IDE_PREFIX, IS_ALLOWED, IS_MESSAGE, LONG_HEADER, MESSAGE_CODE_AT, MOST_HEAD, MOST_HIDDEN, MOST_MEMBERS,
+    MOST_PAYLOAD, PCRC, SUB_STREAM_MASK, TC_MASK, TC_SHIFT, TD, Hidden, Plain, Shape, copy_plain,
+    eight_bytes, fill_plain_types, hidden_of, plain_shape_of, prefetch, put_hidden, shape_of, take_hidden,
 )
 from pytio._accel.units cimport UnitKey, write_invocation
 
@@ -22,7 +24,10 @@ cdef enum:
     KEY_SETS = 2
     BLOCK = 32
     IV_ROOM = 16
+    BUFFERS = 6  # of a caller
     COUNTER_LIMIT = 255
+    LAST_ID = 0xFFFF
+    TOO_LARGE = 1000  # more units than can be open
     RESERVED_BIT = 0x80
     P_BIT = 0x08
     M_BIT = 0x04
@@ -65,15 +70,15 @@ cdef struct Scratch:
 cdef struct Lane:
     Cipher* cipher
     void* keys[KEY_SETS]
-    uint64_t invocations[KEY_SETS]
-    uint8_t fixed[FIXED_BYTES]
+    uint64_t invocations[KEY_SETS]  # that of K is in `invocation`
+    void* key  # that of K
+    uint64_t invocation
     int k
     int pending
     int members
     uint32_t aad_bytes
     uint32_t text_bytes
     Unit units[BLOCK]
-    int64_t numbers[BLOCK]
     uint8_t ivs[BLOCK * IV_ROOM]
     Member member[MOST_MEMBERS]
     Scratch* scratch
@@ -88,15 +93,21 @@ cdef struct Job:
     bint pcrc
     int mode
     bint is_aggregation_supported
-    bint checks_senders
     uint32_t first_id
-    uint32_t last_id
+    uint32_t ids  # how many after it may send, too
     int64_t counters[LANES]
     int64_t failed  # the number of the TLP that failed, or the count of all
     uint8_t error
+    bint is_noted  # whether something is wrong with a TLP that fails nothing
+    Plain plain
     const uint8_t* data
     const uint64_t* index
     uint8_t* verdicts
+    uint8_t* out
+    uint8_t* at  # where the next TLP goes
+    uint64_t* place  # where the index says so
+    uint8_t* t  # where its T goes
+    bint is_suspect  # whether the counters went wrong
     Shape* shapes  # of the TLPs of a batch
     int64_t room  # for how many there is memory
 
@@ -108,20 +119,36 @@ cdef void fail(Job* job, int64_t number, uint8_t error) noexcept nogil:
         job.error = error
 
 
-cdef void flush(Job* job, Lane* lane) noexcept nogil:
+cdef inline void note(Job* job, int64_t number, uint8_t error) noexcept nogil:
+    """Say what is wrong with a TLP, though it fails nothing; what was said first stays."""
+    if error and not job.verdicts[number]:
+        job.verdicts[number] = error
+        job.is_noted = True
+
+
+cdef int64_t number_at(const Job* job, const uint8_t* place) noexcept nogil:
+    """Return which TLP of the batch a place is in."""
+    cdef uint64_t offset = place - job.data
+    cdef int64_t number = 0
+    while job.index[number + 1] <= offset:
+        number += 1
+    return number
+
+
+cdef inline void flush(Job* job, Lane* lane) noexcept nogil:
     """Open what a lane has collected; the plaintext of what does not open, and of what follows, goes in the end."""
     cdef int count = lane.pending, opened
     lane.pending = 0
     if count:
-        opened = lane.cipher.open(lane.keys[lane.k], lane.units, count)
+        opened = lane.cipher.open(lane.key, lane.units, count)
         if opened < count:
-            fail(job, lane.numbers[opened], MAC_MISMATCH)
+            fail(job, number_at(job, lane.units[opened].aad), MAC_MISMATCH)
 
 
-cdef uint8_t* next_iv(Lane* lane, int place) noexcept nogil:
+cdef inline uint8_t* next_iv(Lane* lane, int place) noexcept nogil:
     cdef uint8_t* iv = &lane.ivs[place * IV_ROOM]
-    write_invocation(iv, lane.invocations[lane.k])
-    lane.invocations[lane.k] += 1
+    write_invocation(iv, lane.invocation)
+    lane.invocation += 1
     return iv
 
 
@@ -140,7 +167,7 @@ cdef void close_unit(Job* job, Lane* lane, const uint8_t* mac, bint has_pcrc) no
     unit.text_bytes = lane.text_bytes
     unit.target = lane.scratch.clear
     unit.mac = <uint8_t*>mac
-    if lane.cipher.open(lane.keys[lane.k], &unit, 1) != 1:
+    if lane.cipher.open(lane.key, &unit, 1) != 1:
         memset(lane.scratch.clear, 0, lane.text_bytes)
         fail(job, last, MAC_MISMATCH)
         return  # the members stay, since none of them is delivered
@@ -156,8 +183,7 @@ cdef void close_unit(Job* job, Lane* lane, const uint8_t* mac, bint has_pcrc) no
         at += member.payload_bytes
     if job.pcrc and (payload_bytes or has_pcrc):
         if not has_pcrc or crc != (at[0] | <uint32_t>at[1] << 8 | <uint32_t>at[2] << 16 | <uint32_t>at[3] << 24):
-            if job.verdicts[last] == 0:
-                job.verdicts[last] = PCRC_MISMATCH
+            note(job, last, PCRC_MISMATCH)
     lane.members = 0
     lane.aad_bytes = lane.text_bytes = 0
 
@@ -177,23 +203,29 @@ cdef uint8_t static_error(Job* job, const Shape* shape, const uint8_t* prefix, c
     return 0
 
 
-cdef uint8_t sender_error(Job* job, const Shape* shape, const uint8_t* header) noexcept nogil:
+cdef inline uint8_t sender_error(Job* job, const Shape* shape, const uint8_t* header) noexcept nogil:
     """Look at who sent a TLP: requester, or completer of a completion."""
-    cdef uint32_t sender = header[4] << 8 | header[5]
-    if not job.checks_senders or job.first_id <= sender <= job.last_id:
+    cdef uint32_t sender = <uint32_t>header[4] << 8 | header[5]
+    if sender - job.first_id <= job.ids:
         return 0
     return COMPLETER_OUT_OF_RANGE if shape.kind & SUB_STREAM_MASK == 2 else REQUESTER_OUT_OF_RANGE
+
+
+cdef void use_key(Lane* lane, int k) noexcept nogil:
+    """Use the key of one key set from now on; the number of the other one is kept."""
+    lane.invocations[lane.k] = lane.invocation
+    lane.k, lane.key, lane.invocation = k, lane.keys[k], lane.invocations[k]
 
 
 cdef bint choose_key(Job* job, Lane* lane, int k) noexcept nogil:
     """Follow K: it changes with a new unit only, and to a key that is switched on."""
     if k == lane.k:
-        return lane.keys[k] is not NULL
+        return lane.key is not NULL
     if lane.members or lane.keys[k] is NULL:
         return False
     flush(job, lane)
     lane.keys[lane.k] = NULL  # the old one is not accepted again
-    lane.k = k
+    use_key(lane, k)
     return True
 
 
@@ -238,7 +270,7 @@ cdef uint8_t take(Job* job, int64_t number, const uint8_t* tlp, const Shape* sha
         return KEY_SET_MISUSE
     if (lane.members or not is_last) and not job.is_aggregation_supported:
         return AGGREGATION_MISUSE
-    job.verdicts[number] = job.verdicts[number] or sender_error(job, shape, header)
+    note(job, number, sender_error(job, shape, header))
     if is_kept:
         if shape.local:
             memcpy(out, tlp, shape.local)
@@ -261,11 +293,89 @@ cdef uint8_t take(Job* job, int64_t number, const uint8_t* tlp, const Shape* sha
     unit.text_bytes = shape.payload
     unit.target = out + shape.local + head_bytes - DW  # of IDE Sync nothing is written, since it has no payload
     unit.mac = <uint8_t*>prefix + head_bytes + shape.payload
-    lane.numbers[lane.pending] = number
     lane.pending += 1
     if lane.pending == BLOCK:
         flush(job, lane)
     return 0
+
+
+cdef inline uint8_t count_some(int64_t* counters, int lane, int64_t count, int64_t said) noexcept nogil:
+    """Count TLPs of one sub-stream, whose prefixes say ``said`` together; return what is wrong with the counters then.
+
+    They only rise, or only fall, meanwhile, so what goes wrong on the way is wrong in the end.
+    """
+    if lane == 0:
+        counters[1] += count
+        counters[2] += count
+    else:
+        counters[lane] -= said
+    if <uint64_t>counters[1] <= COUNTER_LIMIT and <uint64_t>counters[2] <= COUNTER_LIMIT:
+        return 0
+    return COUNTER_UNDERFLOW if counters[1] < 0 or counters[2] < 0 else COUNTER_OVERFLOW
+
+
+cdef uint8_t count_one(int64_t* counters, const uint8_t* prefix, uint8_t verdict) noexcept nogil:
+    """Count one TLP; return what is wrong with the counters."""
+    cdef const uint8_t* header
+    if verdict == IDE_SYNC:  # which counts itself
+        header = prefix + DW
+        while header[0] & 0xE0 == 0x80:
+            header += DW
+        counters[1] -= header[13]
+        counters[2] -= header[14]
+    return count_some(counters, prefix[3] >> SUB_STREAM_SHIFT & SUB_STREAM_BITS, 1, prefix[1])
+
+
+cdef int64_t take_run(Job* job, int64_t number, int64_t end) noexcept nogil:
+    """Do as `take` with plain TLPs that follow one another; return the number of the first that it was not done with.
+
+    They are of one sub-stream and key, which is there, and nothing that can be seen of them is wrong. What changes from
+    one to the next is kept out of memory: to store and load it again takes longer than all the rest.
+    """
+    cdef const Shape* shape = &job.shapes[number]
+    cdef uint8_t kind = shape.kind
+    cdef Lane* lane = &job.lanes[kind & SUB_STREAM_MASK]
+    cdef Unit* unit = &lane.units[lane.pending]
+    cdef uint8_t* iv = &lane.ivs[lane.pending * IV_ROOM]
+    cdef uint64_t invocation = lane.invocation
+    cdef uint8_t k = lane.k * K_BIT
+    cdef const uint8_t* data = job.data
+    cdef const uint64_t* index = job.index
+    cdef const uint8_t* tlp
+    cdef uint8_t* at = job.at
+    cdef uint64_t* place = job.place
+    cdef uint8_t* t = job.t
+    cdef int64_t first = number, said = 0
+    if lane.key is NULL or lane.members:
+        return number
+    end = min(end, number + BLOCK - lane.pending)
+    while number < end and shape.is_plain and (shape.kind ^ kind) & SUB_STREAM_MASK == 0:
+        tlp = data + index[number]
+        if tlp[3] & K_BIT != k or sender_error(job, shape, tlp + DW):
+            break
+        place[0] = at - job.out
+        t[0] = tlp[3] & T_BIT
+        said += tlp[1]
+        write_invocation(iv, invocation)
+        copy_plain(at, tlp + DW, shape)
+        unit.iv = iv
+        unit.aad = tlp
+        unit.aad_bytes = DW + shape.header
+        unit.text_bytes = shape.payload
+        at += shape.header
+        unit.target = at
+        at += shape.payload
+        tlp += DW + shape.header
+        unit.source = tlp
+        unit.mac = <uint8_t*>tlp + shape.payload
+        place, t, iv, invocation, unit, shape, number = place + 1, t + 1, iv + IV_ROOM, invocation + 1, unit + 1, shape + 1, number + 1
+    job.at, job.place, job.t = at, place, t
+    lane.invocation = invocation
+    lane.pending += number - first
+    job.is_suspect |= count_some(job.counters, kind & SUB_STREAM_MASK, number - first, said) != 0
+    if lane.pending == BLOCK:
+        flush(job, lane)
+    return number
 
 
 cdef const uint8_t* prefix_of(Job* job, int64_t number) noexcept nogil:
@@ -298,26 +408,6 @@ cdef int64_t first_of_open_units(Job* job, int64_t limit) noexcept nogil:
     return limit
 
 
-cdef inline uint8_t count_one(int64_t* counters, const uint8_t* prefix, uint8_t verdict) noexcept nogil:
-    """Count one TLP; return what is wrong with the counters."""
-    cdef const uint8_t* header
-    cdef int lane = prefix[3] >> SUB_STREAM_SHIFT & SUB_STREAM_BITS
-    if lane == 0:
-        counters[1] += 1
-        counters[2] += 1
-    else:
-        counters[lane] -= prefix[1]
-    if verdict == IDE_SYNC:
-        header = prefix + DW
-        while header[0] & 0xE0 == 0x80:
-            header += DW
-        counters[1] -= header[13]
-        counters[2] -= header[14]
-    if counters[1] < 0 or counters[2] < 0:
-        return COUNTER_UNDERFLOW
-    return COUNTER_OVERFLOW if counters[1] > COUNTER_LIMIT or counters[2] > COUNTER_LIMIT else 0
-
-
 cdef int64_t count_up_to(Job* job, int64_t limit) noexcept nogil:
     """Count the TLPs up to ``limit``, or up to one with which a counter goes wrong; return where that ended."""
     cdef int64_t number
@@ -331,99 +421,133 @@ cdef int64_t count_up_to(Job* job, int64_t limit) noexcept nogil:
     return limit
 
 
-cdef int64_t whole(const uint8_t* data, const uint64_t* index, int64_t count, uint64_t size, const uint8_t* kinds,
-                   uint8_t stream_id, Shape* shapes, int64_t* bad) noexcept nogil:
+cdef bint is_well_formed(const uint8_t* tlp, uint64_t size, const uint8_t* kinds, Shape* shape) noexcept nogil:
+    """Find the parts of a TLP, and whether it ends where they do."""
+    cdef const uint8_t* prefix
+    cdef uint64_t bytes
+    if not shape_of(tlp, size, kinds, shape):
+        return False
+    prefix = tlp + shape.local
+    bytes = <uint64_t>shape.local + shape.ends + shape.header + shape.payload
+    if shape.ends and prefix[0] == IDE_PREFIX:
+        bytes += (PCRC if prefix[3] & P_BIT else 0) + (MAC_BYTES if prefix[3] & M_BIT else 0)
+    elif prefix[shape.ends + 2] & TD:
+        bytes += DW
+    return bytes == size
+
+
+cdef inline bint is_plain(Job* job, const uint8_t* tlp, uint64_t size, Shape* shape) noexcept nogil:
+    return (
+        plain_shape_of(tlp, size, &job.plain, DW, MAC_BYTES, shape)
+        and tlp[3] >> SUB_STREAM_SHIFT & SUB_STREAM_BITS == shape.kind & SUB_STREAM_MASK
+    )
+
+
+cdef int follow_unit(Job* job, const uint8_t* tlp, const Shape* shape, int* members, int opened) noexcept nogil:
+    """Count the TLPs of each unit that is open; return how many units that are, or more where one is too large."""
+    cdef const uint8_t* prefix = tlp + shape.local
+    cdef int* unit = &members[prefix[3] >> SUB_STREAM_SHIFT & SUB_STREAM_BITS]
+    if not shape.ends or prefix[0] != IDE_PREFIX or prefix[2] != job.stream_id:
+        return opened
+    if prefix[3] & M_BIT:
+        opened -= unit[0] > 0
+        unit[0] = 0
+    else:
+        opened += unit[0] == 0
+        unit[0] += 1
+        if unit[0] == MOST_MEMBERS:
+            opened += TOO_LARGE  # which is a failure, so nothing comes after it
+    return opened
+
+
+cdef int64_t whole(Job* job, int64_t count, uint64_t size, int64_t* bad) noexcept nogil:
     """Return how many TLPs there are up to the last at which no unit is open; ``bad`` is the first malformed one, or -1."""
     cdef int members[SUB_STREAM_BITS + 1]
-    cdef const uint8_t* prefix
-    cdef Shape* shape
-    cdef int64_t i, end = 0
-    cdef uint64_t bytes
-    cdef int opened = 0, lane
+    cdef const uint8_t* data = job.data
+    cdef const uint64_t* index = job.index
+    cdef Shape* shape = job.shapes
+    cdef int64_t i, last = 0  # of the TLPs since which a unit is open
+    cdef uint64_t begin, end = index[0]
+    cdef int opened = 0
     memset(members, 0, sizeof(members))
-    bad[0] = -1
+    bad[0] = 0
+    if end > size:
+        return 0
     for i in range(count):
-        if index[i] > index[i + 1] or index[i + 1] > size:
-            bad[0] = i
+        begin, end = end, index[i + 1]
+        prefetch(data + begin, AHEAD * (end - begin))
+        bad[0] = i
+        if end > size:
             return 0
-        if i + AHEAD < count and index[i + AHEAD] < size:
-            prefetch(data + index[i + AHEAD])
-        shape = &shapes[i]
-        if not shape_of(data + index[i], index[i + 1] - index[i], kinds, shape):
-            bad[0] = i
-            return 0
-        prefix = data + index[i] + shape.local
-        bytes = shape.local + shape.ends + shape.header + shape.payload
-        if shape.ends and prefix[0] == IDE_PREFIX:
-            bytes += (PCRC if prefix[3] & P_BIT else 0) + (MAC_BYTES if prefix[3] & M_BIT else 0)
-            if prefix[2] == stream_id:
-                lane = prefix[3] >> SUB_STREAM_SHIFT & SUB_STREAM_BITS
-                if prefix[3] & M_BIT:
-                    opened -= members[lane] > 0
-                    members[lane] = 0
-                else:
-                    opened += members[lane] == 0
-                    members[lane] += 1
-                    if members[lane] >= MOST_MEMBERS:
-                        end = count  # which is a failure, so nothing comes after it
-        elif prefix[shape.ends + 2] & TD:
-            bytes += DW
-        if index[i] + bytes != index[i + 1]:
-            bad[0] = i
-            return 0
-        if not opened and end < count:
-            end = i + 1
-    return end
+        if opened or not is_plain(job, data + begin, end - begin, shape):
+            if begin > end or not is_well_formed(data + begin, end - begin, job.kinds, shape):
+                return 0
+            if not opened:
+                last = i
+            opened = follow_unit(job, data + begin, shape, members, opened)
+        shape += 1
+    bad[0] = -1
+    return last if 0 < opened < TOO_LARGE else count
 
 
 cdef bint is_sync(Job* job, const Shape* shape, const uint8_t* header) noexcept nogil:
     return shape.kind & IS_MESSAGE and shape.payload == 0 and header[MESSAGE_CODE_AT] == job.sync_code
 
 
+cdef bint take_other(Job* job, int64_t number) noexcept nogil:
+    """Take a TLP that is not plain; False where that fails."""
+    cdef const Shape* shape = &job.shapes[number]
+    cdef const uint8_t* tlp = job.data + job.index[number]
+    cdef const uint8_t* prefix = tlp + shape.local
+    cdef uint8_t error
+    if not shape.ends or prefix[0] != IDE_PREFIX or prefix[2] != job.stream_id:
+        note(job, number, MISROUTED)
+        return True
+    if is_sync(job, shape, prefix + shape.ends):
+        job.verdicts[number] = IDE_SYNC
+    job.place[0] = job.at - job.out
+    job.t[0] = prefix[3] & T_BIT
+    error = take(job, number, tlp, shape, job.at)
+    if error:
+        fail(job, number, error)
+        return False
+    # Counted at once, although a unit's MAC may come later; if something goes wrong, it is counted again in order.
+    job.is_suspect |= count_one(job.counters, prefix, job.verdicts[number]) != 0
+    if job.verdicts[number] != IDE_SYNC:
+        job.place, job.t = job.place + 1, job.t + 1
+        job.at += shape.local + shape.ends - DW + shape.header + shape.payload
+    return True
+
+
 cdef int64_t open_all(Job* job, int64_t count, uint8_t* out, uint64_t* out_index, uint8_t* tees) noexcept nogil:
     """Open all TLPs; return how many are delivered. The index, and T of each, are theirs."""
-    cdef const Shape* shape
-    cdef const uint8_t* tlp
-    cdef uint8_t* at = out
-    cdef int64_t i = 0, made = 0, limit
+    cdef int64_t i = 0, done, made, limit
     cdef int64_t counters[LANES]
-    cdef bint is_suspect = False
-    cdef uint8_t error
+    cdef uint8_t* kept
     cdef int lane
     memcpy(counters, job.counters, sizeof(counters))
+    job.out = job.at = out
+    job.place, job.t, job.is_suspect = out_index, tees, False
     while i < count and job.failed == count:
-        tlp = job.data + job.index[i]
-        shape = &job.shapes[i]
-        job.verdicts[i] = 0
-        if not shape.ends or tlp[shape.local] != IDE_PREFIX or tlp[shape.local + 2] != job.stream_id:
-            job.verdicts[i] = MISROUTED
-        else:
-            if is_sync(job, shape, tlp + shape.local + shape.ends):
-                job.verdicts[i] = IDE_SYNC
-            out_index[made] = at - out
-            tees[made] = tlp[shape.local + 3] & T_BIT
-            error = take(job, i, tlp, shape, at)
-            if error:
-                fail(job, i, error)
+        done = take_run(job, i, count) if job.shapes[i].is_plain else i
+        if done == i:
+            if not take_other(job, i):
                 break
-            # Counted at once, although a unit's MAC may come later; if something goes wrong, it is counted again in order.
-            is_suspect |= count_one(job.counters, tlp + shape.local, job.verdicts[i]) != 0
-            if job.verdicts[i] != IDE_SYNC:
-                made += 1
-                at += shape.local + shape.ends - DW + shape.header + shape.payload
-        i += 1
+            done = i + 1
+        i = done
     for lane in range(LANES):
         flush(job, &job.lanes[lane])
-    out_index[made] = at - out
-    if is_suspect or job.failed < count:
+    made = job.place - out_index
+    out_index[made] = job.at - out
+    if job.is_suspect or job.failed < count:
         memcpy(job.counters, counters, sizeof(counters))
         limit = count if job.failed == count else first_of_open_units(job, job.failed)
         limit = count_up_to(job, limit)
-        at = out + out_index[made]
         made = 0
         for i in range(limit):
             made += job.verdicts[i] != MISROUTED and job.verdicts[i] != IDE_SYNC
-        memset(out + out_index[made], 0, at - (out + out_index[made]))
+        kept = out + out_index[made]
+        memset(kept, 0, job.at - kept)
         job.verdicts[job.failed] = job.error
     return made
 
@@ -454,13 +578,30 @@ cdef class Opener:
         self.job.mode = mode
         self.job.is_aggregation_supported = is_aggregation_supported
         self.job.sync_code = sync_code
-        if senders is not None:
-            self.job.checks_senders = True
-            self.job.first_id, self.job.last_id = senders
+        self._set_plain(pcrc or mode != 0)
+        first, last = senders or (0, LAST_ID)
+        self.job.first_id, self.job.ids = first, last - first
         for i in range(LANES):
             self.job.lanes[i].scratch = <Scratch*>calloc(1, sizeof(Scratch))
             if self.job.lanes[i].scratch is NULL:
                 raise MemoryError
+
+    cdef void _set_plain(self, bint is_never):
+        """Say what a prefix and a header look like that need no closer look: a whole unit of this stream."""
+        cdef uint8_t mask[8]
+        cdef uint8_t value[8]
+        memset(mask, 0, 8)
+        memset(value, 0, 8)
+        if is_never:
+            value[0] = 1
+        else:
+            mask[0], value[0] = 0xFF, IDE_PREFIX
+            mask[2], value[2] = 0xFF, self.job.stream_id
+            mask[3], value[3] = RESERVED_BIT | P_BIT | M_BIT, M_BIT
+            mask[DW + 1], value[DW + 1] = TC_MASK << TC_SHIFT, self.job.traffic_class << TC_SHIFT
+            mask[DW + 2] = TD
+        fill_plain_types(self.job.plain.types, self.job.kinds, DW)
+        self.job.plain.mask, self.job.plain.value = eight_bytes(mask), eight_bytes(value)
 
     def __dealloc__(self):
         cdef int i
@@ -472,43 +613,56 @@ cdef class Opener:
             free(self.job.shapes)
             free(self.job)
 
-    def open(self, tuple keys, list state, const uint8_t[::1] data, const uint64_t[::1] index, uint8_t[::1] out,
-             uint64_t[::1] out_index, uint8_t[::1] tees, uint8_t[::1] verdicts):
-        cdef int64_t count = index.shape[0] - 1, bad = -1, made
-        cdef uint8_t nothing = 0
+    def open(self, tuple keys, list state, object data, object index, object out, object out_index, object tees,
+             object verdicts):
+        cdef Py_buffer lent[BUFFERS]
         if self.is_busy:
             raise RuntimeError("another call is at work on this stream")
-        if count < 0:
-            raise ValueError("an index has one offset more than there are TLPs")
-        if out.shape[0] < data.shape[0] or out_index.shape[0] < count + 1 or min(tees.shape[0], verdicts.shape[0]) < count:
-            raise ValueError("an output buffer is too small")
-        if count == 0:
-            return 0, 0, 0
+        memset(lent, 0, sizeof(lent))
         self.is_busy = True
         try:
-            self._make_room(count)
-            self.job.data = &data[0] if data.shape[0] else &nothing
-            self.job.index = &index[0]
-            self.job.verdicts = &verdicts[0]
-            count = whole(self.job.data, &index[0], count, data.shape[0], self.job.kinds, self.job.stream_id,
-                          self.job.shapes, &bad)
-            if bad >= 0:
-                raise ValueError(bad)
-            if count == 0:
-                return 0, 0, 0
-            self._take(keys, state)
-            self.job.failed, self.job.error = count, 0
-            try:
-                with nogil:
-                    made = open_all(self.job, count, &out[0], &out_index[0], &tees[0])
-            finally:
-                for key in keys:
-                    if key is not None:
-                        (<UnitKey>key).users -= 1
-            self._give(state)
-            return (self.job.failed if self.job.error else count), made, self.job.error
+            borrow(&lent[0], data, False)
+            borrow(&lent[1], index, False)
+            borrow(&lent[2], out, True)
+            borrow(&lent[3], out_index, True)
+            borrow(&lent[4], tees, True)
+            borrow(&lent[5], verdicts, True)
+            return self._open(keys, state, &lent[0], &lent[1], &lent[2], &lent[3], &lent[4], &lent[5])
         finally:
             self.is_busy = False
+            give_back(lent, BUFFERS)
+
+    cdef tuple _open(self, tuple keys, list state, Py_buffer* data, Py_buffer* index, Py_buffer* out,
+                     Py_buffer* out_index, Py_buffer* tees, Py_buffer* verdicts):
+        cdef int64_t count = index.len // <Py_ssize_t>sizeof(uint64_t) - 1, bad = -1, made
+        if count < 0:
+            raise ValueError("an index has one offset more than there are TLPs")
+        if (
+            out.len < data.len
+            or out_index.len < (count + 1) * <Py_ssize_t>sizeof(uint64_t)
+            or min(tees.len, verdicts.len) < count
+        ):
+            raise ValueError("an output buffer is too small")
+        self._make_room(count)
+        self.job.data = <const uint8_t*>data.buf
+        self.job.index = <const uint64_t*>index.buf
+        self.job.verdicts = <uint8_t*>verdicts.buf
+        count = whole(self.job, count, data.len, &bad)
+        if bad >= 0:
+            raise ValueError(bad)
+        if count == 0:
+            return 0, 0, 0, False
+        self._take(keys, state)
+        self.job.failed, self.job.error, self.job.is_noted = count, 0, False
+        try:
+            with nogil:
+                made = open_all(self.job, count, <uint8_t*>out.buf, <uint64_t*>out_index.buf, <uint8_t*>tees.buf)
+        finally:
+            for key in keys:
+                if key is not None:
+                    (<UnitKey>key).users -= 1
+        self._give(state)
+        return (self.job.failed if self.job.error else count), made, self.job.error, bool(self.job.is_noted)
 
     cdef int _make_room(self, int64_t count) except -1:
         cdef void* larger
@@ -541,6 +695,7 @@ cdef class Opener:
                         memcpy(&lane.ivs[j * IV_ROOM], key.fixed, FIXED_BYTES)
                 lane.invocations[k] = state[LANES + KEY_SETS * i + k]
             lane.k = state[i]
+            lane.key, lane.invocation = lane.keys[lane.k], lane.invocations[lane.k]
             lane.pending = lane.members = 0
             lane.aad_bytes = lane.text_bytes = 0
         self.job.counters[1], self.job.counters[2] = state[LANES * (KEY_SETS + 1)], state[LANES * (KEY_SETS + 1) + 1]
@@ -549,6 +704,7 @@ cdef class Opener:
     cdef int _give(self, list state) except -1:
         cdef int i, k
         for i in range(LANES):
+            use_key(&self.job.lanes[i], self.job.lanes[i].k)
             state[i] = self.job.lanes[i].k
             for k in range(KEY_SETS):
                 state[LANES + KEY_SETS * i + k] = self.job.lanes[i].invocations[k]

@@ -26,6 +26,7 @@ from pytio.ide.receiver import CheckFailedError, Receiver
 from pytio.ide.state import EFFECTS
 from pytio.ide.tlp import Tlp
 from pytio.ide.transmitter import Transmitter, ide_message, refusal
+from pytio.ide.unit_keys import UnitKey
 from pytio.ids import Direction, SubStream
 
 __all__ = ("Batch", "BatchPath", "ReceivedBatch", "index_of")
@@ -42,6 +43,7 @@ _ADDED_BYTES: Final = 4 + 4 + 12  # prefix, PCRC, MAC
 _SYNC_BYTES: Final = 4 + 16 + 12
 _TLPS_PER_SYNC: Final = 253
 _IDE_SYNC_VERDICT: Final = 255
+_NO_INVOCATIONS: Final = (0,) * (len(SUB_STREAMS) * len(KEY_SETS))
 
 
 def index_of(tlps: Sequence[Buffer]) -> tuple[bytes, array[int]]:
@@ -104,8 +106,13 @@ class BatchPath:
         self._sealer: Any = None
         self._opener: Any = None
         self._tx: list[HeldKey] = []
-        self._rx: list[HeldKey | None] = []
+        self._tx_keys: tuple[UnitKey, ...] = ()
+        self._rx: list[HeldKey] = []
+        self._rx_places: list[int] = []  # of their invocations in the state of an opener
+        self._rx_keys: tuple[UnitKey | None, ...] = ()
+        self._rx_sets: list[int] = []
         self._tx_known = self._rx_known = -1  # which changes of the keys these know of
+        self._tx_is_fast = self._rx_is_fast = False
 
     # sending
 
@@ -116,43 +123,42 @@ class BatchPath:
             ValueError: a TLP is malformed, or of a kind that the stream does not send; nothing is sealed then. Or an
                 index or a buffer is wrong.
         """
-        data, places = memoryview(tlps).cast("B"), _places(index)
-        view = memoryview(tee).cast("B")
-        if len(view) not in (1, len(places) - 1):
-            raise ValueError("T is one byte for all TLPs or for each")
+        places = _places(index)
         count = len(places) - 1
         syncs = count // _TLPS_PER_SYNC + 1
-        target = _room(out, data.nbytes + count * _ADDED_BYTES + syncs * _SYNC_BYTES)
-        held = self._fast_keys(len(places))
-        if held is None:
-            return self._seal_one_by_one(data, places, view, target)
-        if self._sealer is None:
-            self._sealer = _sealer(self._config)
-        counters = self._transmitter.counters
-        state = [key.slot.key_set for key in held]
-        state += [key.invocation for key in held]
-        state += [counters.npr, counters.cpl]
-        made_index = array("Q", bytes(8 * (count + syncs + 1)))
-        made = self._sealer.seal(tuple(key.key for key in held), state, data, places, view, target, made_index)
-        for key, invocation in zip(held, state[len(held) :], strict=False):
-            key.invocation = invocation
-        counters.npr, counters.cpl = state[-2:]
-        return Batch(target, memoryview(made_index)[: made + 1])
-
-    def _fast_keys(self, count: int) -> list[HeldKey] | None:
-        """Return the keys to send with, changed over to where new ones wait; None where it has to go one by one."""
+        target = _room(out, memoryview(tlps).nbytes + count * _ADDED_BYTES + syncs * _SYNC_BYTES)
         if self._tx_known != self._keys.changes:
-            found = [self._keys.active(Direction.TX, each) for each in SUB_STREAMS]
-            if not self._can_be_fast([key for key in found if key is not None]):
-                return None
+            self._look_at_tx()
+        if not self._tx_is_fast or not _have_room(self._tx, count):
+            return self._seal_one_by_one(memoryview(tlps).cast("B"), places, memoryview(tee).cast("B"), target)
+        pr, npr, cpl = self._tx
+        counters = self._transmitter.counters
+        state = [
+            *(pr.slot.key_set, npr.slot.key_set, cpl.slot.key_set),
+            *(pr.invocation, npr.invocation, cpl.invocation),
+            *(counters.npr, counters.cpl),
+        ]
+        made_index = memoryview(bytearray(8 * (count + syncs + 1))).cast("Q")
+        made = self._sealer.seal(self._tx_keys, state, tlps, places, tee, target, made_index)
+        _, _, _, pr.invocation, npr.invocation, cpl.invocation, counters.npr, counters.cpl = state
+        return Batch(target, made_index[: made + 1])
+
+    def _look_at_tx(self) -> None:
+        """Find the keys to send with, changed over to where new ones wait, if these can go through what is compiled."""
+        found = [self._keys.active(Direction.TX, each) for each in SUB_STREAMS]
+        self._tx_is_fast = self._can_be_fast([key for key in found if key is not None])
+        if self._tx_is_fast:
             self._tx = [self._transmitter.key_of(each) for each in SUB_STREAMS]
-            self._tx_known = self._keys.changes
-        return self._tx if _have_room(self._tx, count) else None
+            self._tx_keys = tuple(key.key for key in self._tx)
+            self._sealer = self._sealer or _sealer(self._config)
+        self._tx_known = self._keys.changes
 
     def _can_be_fast(self, held: Sequence[HeldKey]) -> bool:
         return not IS_PURE_WANTED and not self._config.flit_mode and all(map(_is_compiled, held))
 
     def _seal_one_by_one(self, data: memoryview, places: memoryview, tee: memoryview, out: memoryview) -> Batch:
+        if len(tee) not in (1, len(places) - 1):
+            raise ValueError("T is one byte for all TLPs or for each")
         parsed = []
         for number in range(len(places) - 1):
             try:
@@ -181,58 +187,65 @@ class BatchPath:
             ValueError: an index or a buffer is wrong.
         """
         places = _places(index)
-        data = memoryview(wire).cast("B")
-        target = _room(out, data.nbytes)
+        target = _room(out, memoryview(wire).nbytes)
         if self._rx_known != self._keys.changes:
-            held = [self._keys.held(Direction.RX, each, key_set) for each in SUB_STREAMS for key_set in KEY_SETS]
-            self._rx = [key if key is not None and key.is_on else None for key in held]
-            self._rx_known = self._keys.changes
-        keys = [key for key in self._rx if key is not None]
-        is_slow = self._receiver.has_open_unit or self._config.early_release or not self._can_be_fast(keys)
-        if is_slow or not _have_room(keys, len(places)):
-            return self._open_one_by_one(data, places, target)
-        if self._opener is None:
-            self._opener = _opener(self._config)
-        return self._open_fast(self._rx, data, places, target)
+            self._look_at_rx()
+        is_slow = IS_PURE_WANTED or not self._rx_is_fast or self._receiver.has_open_unit
+        if is_slow or not _have_room(self._rx, len(places)):
+            return self._open_one_by_one(memoryview(wire).cast("B"), places, target)
+        return self._open_fast(wire, places, target)
+
+    def _look_at_rx(self) -> None:
+        """Find the keys to receive with, and whether these can go through what is compiled."""
+        found = [self._keys.held(Direction.RX, each, key_set) for each in SUB_STREAMS for key_set in KEY_SETS]
+        usable = [key if key is not None and key.is_on else None for key in found]
+        self._rx_keys = tuple(None if key is None else key.key for key in usable)
+        self._rx_places = [place for place, key in enumerate(usable, len(SUB_STREAMS)) if key is not None]
+        self._rx = [key for key in usable if key is not None]
+        active = [self._keys.active(Direction.RX, each) for each in SUB_STREAMS]
+        self._rx_sets = [0 if key is None else key.slot.key_set for key in active]
+        self._rx_is_fast = not self._config.early_release and self._can_be_fast(self._rx)
+        if self._rx_is_fast:
+            self._opener = self._opener or _opener(self._config)
+        self._rx_known = self._keys.changes
 
     def _open_fast(
-        self, held: list[HeldKey | None], data: memoryview, places: memoryview, target: memoryview
+        self, wire: Buffer, places: memoryview, target: memoryview
     ) -> tuple[ReceivedBatch, CheckFailedError | None]:
         count = len(places) - 1
-        active = [self._keys.active(Direction.RX, each) for each in SUB_STREAMS]
-        before = [0 if key is None else key.slot.key_set for key in active]
-        counters = self._receiver.counters
-        state = [*before, *(0 if key is None else key.invocation for key in held), counters.npr, counters.cpl]
-        made_index, tees, verdicts = array("Q", bytes(8 * (count + 1))), bytearray(count), bytearray(count)
-        keys = tuple(None if key is None else key.key for key in held)
+        counters, before = self._receiver.counters, self._rx_sets
+        state = [*before, *_NO_INVOCATIONS, counters.npr, counters.cpl]
+        for place, key in zip(self._rx_places, self._rx, strict=True):
+            state[place] = key.invocation
+        made_index = memoryview(bytearray(8 * (count + 1))).cast("Q")
+        tees, verdicts = bytearray(count), bytearray(count)
         try:
-            failed, made, error = self._opener.open(keys, state, data, places, target, made_index, tees, verdicts)
+            failed, made, error, is_noted = self._opener.open(
+                self._rx_keys, state, wire, places, target, made_index, tees, verdicts
+            )
         except ValueError as problem:
             number = problem.args[0]
             if not isinstance(number, int):
                 raise
-            raise IdeDecodeError(f"TLP {number} of the batch is malformed", bytes(data), places[number]) from None
-        events: list[Event] = []
-        for key, invocation in zip(held, state[len(SUB_STREAMS) : -2], strict=True):
-            if key is not None:
-                key.invocation = invocation
+            raise IdeDecodeError(f"TLP {number} of the batch is malformed", bytes(wire), places[number]) from None
+        for place, key in zip(self._rx_places, self._rx, strict=True):
+            key.invocation = state[place]
         counters.npr, counters.cpl = state[-2:]
-        for number, sub_stream in enumerate(SUB_STREAMS):
-            if state[number] != before[number]:
-                slot = self._keys.change(Direction.RX, sub_stream).slot
-                events.append(KeySetChanged(self._config.stream_id, slot))
-        delivered, refused = _Judged(data, places, verdicts[:failed], self._config.stream_id).events()
-        batch = Batch(target, memoryview(made_index)[: made + 1])
-        if refused:
-            kept = [number for number in range(made) if number not in refused]
-            batch = _batch([batch[number] for number in kept], None)
-            tees = bytearray(tees[number] for number in kept)
-        taken = count if error else failed
-        is_tee = memoryview(tees)[: len(batch)]
-        received = ReceivedBatch(batch.data, batch.index, is_tee, taken, (*events, *delivered))
-        if not error:
-            return received, None
-        return received, CheckFailedError(IdeError(error), _header(data, places, failed))
+        events = self._changes_of_keys(before, state) if state[: len(before)] != before else ()
+        is_tee, taken = memoryview(tees)[:made], count if error else failed
+        received = ReceivedBatch(target, made_index[: made + 1], is_tee, taken, events)
+        if is_noted or error:
+            judged = _Judged(memoryview(wire).cast("B"), places, self._config.stream_id)
+            return judged.what_stays(received, verdicts[:failed]), judged.failure(error, failed)
+        return received, None
+
+    def _changes_of_keys(self, before: list[int], after: list[int]) -> tuple[Event, ...]:
+        """Follow the key sets to which a batch changed over."""
+        return tuple(
+            KeySetChanged(self._config.stream_id, self._keys.change(Direction.RX, sub_stream).slot)
+            for number, sub_stream in enumerate(SUB_STREAMS)
+            if before[number] != after[number]
+        )
 
     def _open_one_by_one(
         self, data: memoryview, places: memoryview, out: memoryview
@@ -270,17 +283,30 @@ class BatchPath:
 class _Judged:
     """What verdicts say."""
 
-    def __init__(self, data: memoryview, places: memoryview, verdicts: bytearray, stream_id: int) -> None:
-        self._data, self._places, self._verdicts, self._stream_id = data, places, verdicts, stream_id
+    def __init__(self, data: memoryview, places: memoryview, stream_id: int) -> None:
+        self._data, self._places, self._stream_id = data, places, stream_id
 
-    def events(self) -> tuple[list[Event], set[int]]:
+    def what_stays(self, received: ReceivedBatch, verdicts: bytearray) -> ReceivedBatch:
+        """Return a batch without the TLPs that are refused, and with an event for each that is noted."""
+        noted, refused = self._events(verdicts)
+        events = (*received.events, *noted)
+        if not refused:
+            return attrs.evolve(received, events=events)
+        kept = [number for number in range(len(received)) if number not in refused]
+        batch = _batch([received[number] for number in kept], None)
+        is_tee = memoryview(bytearray(received.is_tee[number] for number in kept))
+        return ReceivedBatch(batch.data, batch.index, is_tee, received.taken, events)
+
+    def failure(self, error: int, number: int) -> CheckFailedError | None:
+        """Return what the stream fails with, if it does."""
+        return CheckFailedError(IdeError(error), _header(self._data, self._places, number)) if error else None
+
+    def _events(self, verdicts: bytearray) -> tuple[list[Event], set[int]]:
         """Return an event for each TLP with which something is wrong, and which of those that were kept are refused."""
         events: list[Event] = []
         refused: set[int] = set()
-        if self._verdicts.count(0) + self._verdicts.count(_IDE_SYNC_VERDICT) == len(self._verdicts):
-            return events, refused  # as nearly always
         kept = 0
-        for number, verdict in enumerate(self._verdicts):
+        for number, verdict in enumerate(verdicts):
             if verdict == _IDE_SYNC_VERDICT:
                 continue
             if verdict:
@@ -332,7 +358,11 @@ def _check_place(data: memoryview, places: memoryview, number: int) -> None:
 
 
 def _room(out: Buffer | None, size: int) -> memoryview:
-    target = memoryview(bytearray(size) if out is None else out).cast("B")
+    if out is None:
+        return memoryview(bytearray(size))
+    target = memoryview(out)
+    if target.format != "B" or target.ndim != 1:
+        target = target.cast("B")
     if target.readonly or target.nbytes < size:
         raise ValueError(f"the output buffer needs {size} bytes that can be written, not {target.nbytes}")
     return target
@@ -347,7 +377,11 @@ def _batch(tlps: list[bytes], out: Buffer | None) -> Batch:
 
 def _have_room(held: Sequence[HeldKey], count: int) -> bool:
     """Whether every key has more numbers left than a batch of so many TLPs can take."""
-    return all(key.invocation + 2 * count < LAST_INVOCATION for key in held)
+    limit = LAST_INVOCATION - 2 * count
+    for key in held:  # noqa: SIM110  a generator would cost as much as ten TLPs
+        if key.invocation >= limit:
+            return False
+    return True
 
 
 def _is_compiled(held: HeldKey) -> bool:
