@@ -106,7 +106,7 @@ class Machine:
     def __init__(self, revision: Revision = Revision.P2, **config: Any) -> None:
         self.revision = revision
         self.platform = Platform(memory_bytes=1 << 26)
-        self.device = mock_device.Device(default_device_config(spdm=identity(), **config), bdf=PF)
+        self.device = mock_device.Device(default_device_config(**{"spdm": identity()} | config), bdf=PF)
         self.device.attach(self.platform.root_ports[ROOT_PORT].link)
         self.psp = Psp(self.platform, revision=revision)
         self.port = PspPort(self.psp.execute, self.platform.host, self.exchange, Config(self.platform), self.trust_dma)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+import attrs
 import pytest
 
 from pytio.clients.guest import Attestation, require_verdict
@@ -37,8 +38,10 @@ from pytio.sev.tio_codes import (
     TdiBindState,
     TioOperation,
 )
+from pytio.spdm.codes import MeasurementValueType
+from pytio.spdm.configuration import Measurement
 from pytio.tdisp import TdiState
-from tests.clients.machine import BARS_GPA, MEMORY_GPA, PF, VF, VF_BARS, Guest, Machine, root
+from tests.clients.machine import BARS_GPA, MEMORY_GPA, PF, VF, VF_BARS, Guest, Machine, identity, root
 
 ALL = pytest.mark.parametrize("revision", list(Revision), ids=lambda revision: revision.name)
 GUESTS = [each for each in Revision if each is not Revision.U]
@@ -193,13 +196,39 @@ def test_evidence_is_refreshed(revision: Revision) -> None:
     assert status.meas_digest_valid
 
 
-def test_small_buffers_grow_as_the_firmware_asks() -> None:
-    machine = Machine()
-    device = machine.connect(small_buffers=True)
-    assert device.bounce.buffers.spdm_output.size_bytes >= 4096
+def with_much_to_say() -> Machine:
+    """Return a machine whose device has a manifest that does not fit into the least output buffer."""
+    manifest = Measurement(0xFD, MeasurementValueType.FREEFORM_MANIFEST, b"m" * 9000, is_raw_only=True)
+    return Machine(spdm=attrs.evolve(identity(), measurements=(manifest,)))
+
+
+def test_small_buffers_grow_as_the_firmware_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = Broken(monkeypatch)
+    machine = with_much_to_say()
+    device = machine.connect(small_buffers=True, raw_bitstream=True)
+    assert device.measurements is not None
+    assert b"m" * 9000 in device.measurements.data
+    assert device.bounce.buffers.spdm_output.size_bytes > 4096
+    assert SevStatus.EXPAND_BUFFER_LENGTH_REQUEST in broken.statuses
     machine.run(machine.client.disconnect(device))
     machine.port.close()
     assert machine.used_pages == 0
+
+
+@pytest.mark.parametrize("back", range(1, 40, 3))
+def test_whatever_fails_while_a_buffer_grows_nothing_is_left(back: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    counted = Broken(monkeypatch)
+    with_much_to_say().connect(small_buffers=True, raw_bitstream=True)
+    broken = Broken(monkeypatch)
+    broken.fails_at = counted.count - back
+    machine = with_much_to_say()
+    with pytest.raises(BackendError, match="failed"):
+        machine.connect(small_buffers=True, raw_bitstream=True)
+    broken.fails_at = None
+    machine.run(machine.client.recover())
+    machine.port.close()
+    assert machine.used_pages == 0
+    assert not machine.psp.devices
 
 
 @WITH_LOCK
@@ -383,6 +412,7 @@ class Broken:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.count = 0
         self.fails_at: int | None = None
+        self.statuses: set[Any] = set()
         for kind in (Allocate, Free, RmpUpdate, DoeExchange, Issue):
             monkeypatch.setitem(_VERBS, kind, partial(self._perform, _VERBS[kind]))
 
@@ -390,7 +420,10 @@ class Broken:
         self.count += 1
         if self.count == self.fails_at:
             raise BackendError("test", f"{type(action).__name__} failed")
-        return verb(port, action)
+        outcome = verb(port, action)
+        if isinstance(action, Issue):
+            self.statuses.add(outcome)
+        return outcome
 
 
 @pytest.mark.parametrize("revision", [Revision.R1, Revision.P2], ids=lambda revision: revision.name)

@@ -1,8 +1,8 @@
 """A guest as the host launches it: context, ASID, measured pages; and its end.
 
 Documents: AMD 56860, "SNP_LAUNCH_START" and the two after it, "SNP_ACTIVATE", "SNP_DECOMMISSION"; the order is KVM's,
-which activates between LAUNCH_START and the first page. A page's contents are written while it is the hypervisor's, then it is given to the
-guest, and the firmware measures and encrypts it in place.
+which activates between LAUNCH_START and the first page. A page's contents are written while it is the hypervisor's,
+then it is given to the guest, and the firmware measures and encrypts it in place.
 """
 
 from __future__ import annotations
