@@ -20,7 +20,7 @@ from pytio.clients.guest.actions import (
     Wait,
 )
 from pytio.clients.ide_streams import ReadConfig, WriteConfig
-from pytio.clients.psp.relay import GuestOperation, GuestReply, GuestRequest
+from pytio.clients.psp.exits import GuestOperation, GuestReply, GuestRequest
 from pytio.hosts.psp_port import ConfigAccess
 from pytio.sev.ghcb import TioOperationInfo
 from pytio.sev.tio_codes import PAGE_BYTES

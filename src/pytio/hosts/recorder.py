@@ -23,7 +23,7 @@ from pytio.capture.sev_records import (
     RecordedMemory,
     RecordedRevision,
 )
-from pytio.clients.psp.relay import GuestOperation, GuestReply, GuestRequest
+from pytio.clients.psp.exits import GuestOperation, GuestReply, GuestRequest
 from pytio.errors import SevDecodeError
 from pytio.hosts.guest_port import GuestPort
 from pytio.hosts.psp_port import PspPort

@@ -7,9 +7,10 @@ in `pytio.clients.guest.actions`; `pytio.hosts.guest_port` performs them.
 
 from pytio.clients.guest.attestation import Attestation, Policy, require_verdict
 from pytio.clients.guest.channel import Channel
-from pytio.clients.guest.client import GuestClient, TdiInfoAnswer
+from pytio.clients.guest.client import GuestClient
 from pytio.clients.guest.interface import GuestBar, GuestInterface, usable_spans
 from pytio.clients.guest.manner import GUEST_MANNERS, GuestManner, GuestStep, MmioSpan
+from pytio.clients.guest.messages import GuestMessages, TdiInfoAnswer
 
 __all__ = (
     "GUEST_MANNERS",
@@ -19,6 +20,7 @@ __all__ = (
     "GuestClient",
     "GuestInterface",
     "GuestManner",
+    "GuestMessages",
     "GuestStep",
     "MmioSpan",
     "Policy",

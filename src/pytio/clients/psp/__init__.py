@@ -8,11 +8,12 @@ Document: AMD 58271 (SEV-TIO Firmware Interface), and the kernel's drivers for t
 
 from pytio.clients.psp.client import PspClient
 from pytio.clients.psp.device import ConnectOptions, Device
+from pytio.clients.psp.exits import GuestOperation, GuestReply, GuestRequest
 from pytio.clients.psp.interface import Interface
 from pytio.clients.psp.launch import LaunchPage, SnpGuest
 from pytio.clients.psp.manner import HOST_MANNERS, BindStep, ConnectStep, HostManner
 from pytio.clients.psp.ports import DevicePorts, find_ports
-from pytio.clients.psp.relay import Assignment, GuestOperation, GuestReply, GuestRequest, Relay
+from pytio.clients.psp.relay import Assignment, Relay
 
 __all__ = (
     "HOST_MANNERS",

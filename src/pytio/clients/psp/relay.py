@@ -18,9 +18,10 @@ import attrs
 from pytio.clients.psp.actions import Plan, Read, TrustDma, Write
 from pytio.clients.psp.client import PspClient
 from pytio.clients.psp.device import NONCE_BYTES, Device
+from pytio.clients.psp.exits import GuestOperation, GuestReply, GuestRequest, register_bytes
 from pytio.clients.psp.interface import Interface
 from pytio.clients.psp.launch import SnpGuest
-from pytio.clients.psp.relay_manner import RELAY_MANNERS, MmioPages, register_bytes
+from pytio.clients.psp.relay_manner import RELAY_MANNERS, MmioPages
 from pytio.clients.rollback import Undo, try_all
 from pytio.errors import LocalProtocolError, PytioError, SevCommandError
 from pytio.ids import Bdf
@@ -28,87 +29,17 @@ from pytio.sev.blobs import CERTIFICATES_GUID, INTERFACE_REPORT_GUID, MEASUREMEN
 from pytio.sev.codes import HypervisorError, SevStatus
 from pytio.sev.commands import LockFlags
 from pytio.sev.data_objects import ResultObject
-from pytio.sev.ghcb import RequestResult, TioOperationInfo
+from pytio.sev.ghcb import TioOperationInfo
 from pytio.sev.rmp import RmpEntry
 from pytio.sev.structures import TdiInfo
 from pytio.sev.tio_codes import PAGE_BYTES, EvidenceFlags, SevCommand, TioOperation
 
-__all__ = ("Assignment", "GuestOperation", "GuestReply", "GuestRequest", "Relay")
+__all__ = ("Assignment", "Relay")
 
 _MSG_TYPE: Final = 0x34
 """Where a guest message says what it is."""
 _RID_MASK: Final = 0xFFFF_FFFF
 _DEVICE_ID_MASK: Final = 0xFFFF
-
-
-@attrs.frozen
-class GuestRequest:
-    """SW_EXITCODE 0x80000020 as the guest left the registers."""
-
-    sw_exitinfo1: int
-    """Guest physical address of the request page, shared."""
-    sw_exitinfo2: int
-    """Guest physical address of the response page, shared."""
-    rax: int = 0
-    """Guest physical address of the data area, shared."""
-    rbx: int = 0
-    """Its size in pages."""
-    rcx: int = 0
-    """The interface's requester id in the guest."""
-    rdx: int = 0
-    """What the message wants of the host."""
-
-
-@attrs.frozen
-class GuestOperation:
-    """SW_EXITCODE 0x80000021 as the guest left the register."""
-
-    sw_exitinfo1: int
-    """Action and requester id."""
-
-
-@attrs.frozen
-class GuestReply:
-    """The registers as the guest gets them back.
-
-    Attributes:
-        sw_exitinfo2: what the hypervisor and the firmware say.
-        rbx: pages that are needed, where the data area is too small.
-        rcx: the id of the interface after a bind.
-        rdx: the state of the interface after TDI_INFO.
-        cause: what went wrong on the host, which the guest is not told.
-    """
-
-    sw_exitinfo2: int = 0
-    rbx: int = 0
-    rcx: int = 0
-    rdx: int = 0
-    cause: Exception | None = attrs.field(default=None, eq=False)
-
-    @property
-    def result(self) -> RequestResult:
-        """What the hypervisor and the firmware say."""
-        return RequestResult.parse(register_bytes(self.sw_exitinfo2))
-
-    @classmethod
-    def saying(
-        cls,
-        *,
-        fw_err: int = SevStatus.SUCCESS,
-        vmm_err: int = HypervisorError.NONE,
-        cause: Exception | None = None,
-        **registers: int,
-    ) -> GuestReply:
-        """Make a reply with a result."""
-        result = RequestResult(fw_err=SevStatus(fw_err), vmm_err=HypervisorError(vmm_err))
-        return cls(int.from_bytes(result.build(), "little"), cause=cause, **registers)
-
-    @classmethod
-    def of_failure(cls, error: Exception) -> GuestReply:
-        """Make the reply for what was raised: the firmware's status, or that the host failed."""
-        if isinstance(error, SevCommandError):
-            return cls.saying(fw_err=error.status, cause=error)
-        return cls.saying(vmm_err=HypervisorError.GENERIC, cause=error)
 
 
 @attrs.frozen

@@ -12,21 +12,16 @@ from typing import Final
 
 import attrs
 
+from pytio.clients.psp.exits import register_bytes
 from pytio.sev.exits import guest_message_type
 from pytio.sev.ghcb import MmioParameter, SdteParameter
 from pytio.sev.tio_codes import PAGE_BYTES, EvidenceFlags, Revision
 from pytio.tdisp import TdiState
 
-__all__ = ("RELAY_MANNERS", "MmioPages", "RelayManner", "register_bytes")
+__all__ = ("RELAY_MANNERS", "MmioPages", "RelayManner")
 
-_REGISTER_BYTES: Final = 8
 _RCX_PAGES_SHIFT: Final = 32
 _EVERYTHING: Final = EvidenceFlags.CERTIFICATES | EvidenceFlags.MEASUREMENTS | EvidenceFlags.REPORT
-
-
-def register_bytes(value: int) -> bytes:
-    """Return a register as bytes."""
-    return value.to_bytes(_REGISTER_BYTES, "little")
 
 
 @attrs.frozen
