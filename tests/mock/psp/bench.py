@@ -11,6 +11,7 @@ from pytio import ide
 from pytio.backends.bindings import PCI_DOE
 from pytio.crypto import Secret
 from pytio.ids import Bdf, InterfaceId
+from pytio.mock import IdePort
 from pytio.mock.platform import Platform
 from pytio.mock.psp import Psp
 from pytio.sev.codes import SevStatus
@@ -38,9 +39,15 @@ class Bench:
     """Everything, and the host's ways with it."""
 
     def __init__(
-        self, revision: Revision = Revision.P2, *, device: dict[str, Any] | None = None, **settings: Any
+        self,
+        revision: Revision = Revision.P2,
+        *,
+        device: dict[str, Any] | None = None,
+        platform: Platform | None = None,
+        **settings: Any,
     ) -> None:
-        self.platform = Platform(memory_bytes=64 * MIB)
+        self.platform = platform or Platform(memory_bytes=64 * MIB)
+        self.clock = 0.0
         self.root_port = self.platform.root_ports[ROOT_PORT]
         self.device = FarEnd(self.root_port, DEVICE, (FUNCTION, SECOND_FUNCTION), MMIO, **(device or {}))
         self.endpoint = self.device.endpoint
@@ -62,6 +69,15 @@ class Bench:
             port.function.space.write(port.offset + 0x18, 4, 0x00FF_FF00)
             port.function.space.write(port.offset + 0x1C, 4, 0x0000_0001)
             port.function.space.write(port.offset + 0x10, 4, control | STREAM << 24 | is_enabled)
+
+    @staticmethod
+    def blocks(port: IdePort, count: int) -> list[int]:
+        """Where the register blocks of the first selective streams are."""
+        found = [port.offset + 0x0C]
+        while len(found) < count:
+            associations = port.function.space.read(found[-1], 4) & 0xF
+            found.append(found[-1] + 20 + 12 * associations)
+        return found
 
     def are_secure(self) -> bool:
         """Whether both ports say that the stream is Secure."""
@@ -157,6 +173,7 @@ class Bench:
         """Carry a message as the kernel does: the size of the response is rounded up."""
         is_secured, request = self.question(control)
         answer = self.ask_device(is_secured, request)
+        self.clock += 1.0
         self.exchanges.append((is_secured, request, answer))
         self.answer(control, is_secured, answer)
 
@@ -169,7 +186,7 @@ class Bench:
         return asked.data_type is SpdmDataType.SECURED, asked.message
 
     def ask_device(self, is_secured: bool, request: bytes) -> bytes:
-        self.endpoint.receive(PCI_DOE.wrap(request, is_secured), now=0.0)
+        self.endpoint.receive(PCI_DOE.wrap(request, is_secured), now=self.clock)
         unit = self.endpoint.bytes_to_send()
         assert unit is not None
         return PCI_DOE.unwrap(unit).message

@@ -7,6 +7,7 @@ from typing import Any
 from pytio import ide, idekm, tdisp
 from pytio.errors import TdispPeerError
 from pytio.ide.events import KeySetChanged
+from pytio.ide_registers import IdeCapability
 from pytio.ids import Bdf, SubStream
 from pytio.mock import Endpoint, IdePort, InterfaceMemory, MockFunction, MockTdi, Transactions
 from pytio.mock.endpoint import is_stream_keyed
@@ -50,9 +51,17 @@ class OpenableTdi(MockTdi):
 class FarEnd:
     """A device with two interfaces, whose second range of memory can be opened to all."""
 
-    def __init__(self, root_port: RootPort, device: Bdf, functions: tuple[Bdf, Bdf], mmio: int, **changes: Any) -> None:
+    def __init__(
+        self,
+        root_port: RootPort,
+        device: Bdf,
+        functions: tuple[Bdf, Bdf],
+        mmio: int,
+        capability: IdeCapability | None = None,
+        **changes: Any,
+    ) -> None:
         self.bdf = device
-        self.ide = IdePort(MockFunction(0x1022, 0x14A6, tee_io=True), device)
+        self.ide = IdePort(MockFunction(0x1022, 0x14A6, tee_io=True), device, capability=capability)
         self.dma = Transactions(self.ide)
         self.ide.transmit, self.ide.deliver = root_port.link.up, self._take
         self.ide.subscribe(self._tell)

@@ -72,13 +72,13 @@ def create(psp: Psp, call: Call) -> None:
     """TIO_TDI_CREATE: refused with IN_USE for an interface that has a context."""
     asked: TioTdiCreate = call.message
     pages = new_context(psp, asked.tdi_ctx_sla, psp.config.sizes.tdi_context)
-    function = asked.interface_id.function_id
-    segment = function.segment if function.is_segment_valid else call.device.bdf.segment
-    if asked.interface_id.reserved.strip(b"\0") or segment != call.device.bdf.segment:
-        raise Refused(SevStatus.INVALID_PARAM, f"{asked.interface_id} is not in the device's segment")
     made = TdiContext(asked.tdi_ctx_sla, pages, call.device, asked.interface_id)
     if any(tdi.bdf == made.bdf for tdi in psp.tdis):
         raise Refused(SevStatus.IN_USE, f"{made.bdf} has a context")
+    function = asked.interface_id.function_id
+    segment = function.segment if function.is_segment_valid else made.bdf.segment
+    if asked.interface_id.reserved.strip(b"\0") or segment != made.bdf.segment:
+        raise Refused(SevStatus.INVALID_PARAM, f"{asked.interface_id} is not in the device's segment")
     psp.take_over(pages)
     call.device.tdis.append(made)
 
