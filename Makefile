@@ -6,8 +6,8 @@ JOBS   ?= 2
 BIN    := .venv/bin
 READY  := .venv/ready
 
-# The command behind `make demo`.
-DEMO ?= $(BIN)/pytio demo
+# What `make demo` records, and reads again.
+CAPTURE ?= build/demo.pcapng
 
 # How many rounds each soak runs.
 PYTIO_SOAK ?= 10000
@@ -16,7 +16,7 @@ PYTIO_SOAK ?= 10000
 .PHONY: help demo test lint docs bench soak clean
 
 help:
-	@echo 'make demo    decode a recorded session, down to the decrypted TDISP messages'
+	@echo 'make demo    bring a device into a confidential VM, on models; then decode and verify the capture of it'
 	@echo 'make test    run the test-suite'
 	@echo 'make lint    check style, types, import contracts and docstrings'
 	@echo 'make docs    build the documentation into docs/_build/html'
@@ -25,7 +25,9 @@ help:
 	@echo 'make clean   remove .venv and everything that was built'
 
 demo: $(READY)
-	@$(DEMO)
+	@mkdir -p $(dir $(CAPTURE))
+	$(BIN)/pytio demo --write $(CAPTURE)
+	$(BIN)/pytio decode --verify $(CAPTURE) >$(CAPTURE:.pcapng=.txt)
 
 test: $(READY)
 	$(BIN)/pytest -n $(JOBS) $(ARGS)

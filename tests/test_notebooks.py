@@ -87,3 +87,11 @@ def test_the_stream_encrypts_and_notices(executed: dict[str, Any]) -> None:
     assert "error=<IdeError.MAC_MISMATCH: 1>" in text
     assert "on the wire; True" in text
     assert "decrypted: True True" in text
+
+
+def test_the_device_comes_into_the_guest(executed: dict[str, Any]) -> None:
+    text = "".join(shown(executed["confidential_device"], "text"))
+    assert "private: cdab" in text
+    assert "shared:  ffff" in text
+    assert "TIO_DEV_CONNECT" in text
+    assert "MMIO_VALIDATE_RSP" in text

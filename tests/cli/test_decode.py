@@ -220,7 +220,7 @@ def test_a_bad_secret_is_not_repeated(capsys: pytest.CaptureFixture[str]) -> Non
 
 def test_the_demo_decodes_everything(capsys: pytest.CaptureFixture[str]) -> None:
     """The bundled capture opens completely."""
-    assert main(["demo"]) == 0
+    assert main(["demo", "--scenario", "recorded-bring-up"]) == 0
     out, err = capsys.readouterr()
     assert "TDISP START_INTERFACE_REQUEST" in out
     assert "388 records, 316 secured, 316 of them opened" in err

@@ -142,11 +142,14 @@ class Platform:
     def measurements(self, device: Bdf) -> bytes:
         return MEASUREMENTS if self.shape is TsmShape.R2 else b""
 
+    def measure(self, device: Bdf) -> bytes:
+        return self.measurements(device)
+
     def report(self, interface: Bdf) -> bytes:
         return REPORT
 
-    def lock(self, interface: Bdf, tsm: str) -> None:
-        self.locked = tsm
+    def lock(self, interface: Bdf) -> None:
+        self.locked = "tsm0"
 
     def accept(self, interface: Bdf) -> None:
         self.accepted = True
@@ -154,8 +157,8 @@ class Platform:
     def stop(self, interface: Bdf) -> None:
         self.locked, self.accepted = "", False
 
-    def locked_by(self, interface: Bdf) -> str:
-        return self.locked
+    def has_locked(self, interface: Bdf) -> bool:
+        return bool(self.locked)
 
     def is_accepted(self, interface: Bdf) -> bool:
         return self.accepted

@@ -41,6 +41,7 @@ class Host(Protocol):
 
 SCHEMES: Final[Mapping[str, tuple[str, str]]] = {
     "doe": ("pytio.hosts.linux", "open_doe"),
+    "mock": ("pytio.hosts.mock", "open_host"),
     "replay": ("pytio.hosts.replay", "open_transport"),
     "socket": ("pytio.backends.socket", "open_transport"),
     "sysfs": ("pytio.hosts.linux", "open_host"),

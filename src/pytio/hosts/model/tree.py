@@ -105,7 +105,7 @@ class ModelTree:
         self.root.add("bus/pci/drivers_probe", write_only(self._probe))
         self.root.add("kernel/security/lockdown", Text("[none] integrity confidentiality"))
         for function in functions:
-            self._add(function)
+            self.add(function)
 
     def bridge(self, function: Bdf) -> Directory:
         """Return the folder of the host bridge that a function is below."""
@@ -138,7 +138,19 @@ class ModelTree:
         """Bind a driver to a function, as its probe would."""
         self.functions[str(function)].add("driver", Link(f"../../../../bus/pci/drivers/{driver}"))
 
-    def _add(self, function: Bdf) -> Directory:
+    def driver(self, function: Bdf | str) -> str:
+        """Return the name of a function's driver, nothing if it has none."""
+        link = self.functions[str(function)].entries.get("driver")
+        return link.target.rsplit("/", 1)[1] if isinstance(link, Link) else ""
+
+    def probe(self, function: Bdf | str) -> None:
+        """Write ``drivers_probe``: the driver that ``driver_override`` names is bound."""
+        found = self.root.find("bus/pci/drivers_probe")
+        assert isinstance(found, Text)
+        found.write(str(function))
+
+    def add(self, function: Bdf) -> Directory:
+        """Add a function that has come, and return its folder."""
         bridge = bridge_of(self._kernel.root_port(function) or function)
         path = f"devices/pci{bridge}/{self.path_below_bridge(function)}"
         folder = Directory()
@@ -158,6 +170,16 @@ class ModelTree:
         if self._kernel.most_virtual_functions(function):
             self._add_sr_iov(function, folder)
         return folder
+
+    def remove(self, function: Bdf) -> None:
+        """Remove a function that is gone."""
+        above = self.root.find(f"devices/pci{bridge_of(self._kernel.root_port(function) or function)}")
+        *folders, name = self.path_below_bridge(function).split("/")
+        for folder in folders:
+            assert isinstance(above, Directory)
+            above = above.child(folder)
+        assert isinstance(above, Directory)
+        del above.entries[name], self._bus.entries[str(function)], self.functions[str(function)]
 
     def _add_bridge(self, name: str, function: Bdf) -> None:
         found = self.root.find(f"devices/pci{name}")
@@ -213,9 +235,10 @@ class ModelTree:
             raise OSError(errno.EBUSY, "")
         folder = self.functions[str(function)]
         for index, gone in enumerate(self._virtual[function]):
-            del folder.entries[f"virtfn{index}"], self._bus.entries[str(gone)], self.functions[str(gone)]
+            del folder.entries[f"virtfn{index}"]
+            self.remove(gone)
         with as_errno():
             self._virtual[function] = self._kernel.enable_virtual_functions(function, count)
         for index, new in enumerate(self._virtual[function]):
-            self._add(new).add("physfn", Link(f"../{function}"))
+            self.add(new).add("physfn", Link(f"../{function}"))
             folder.add(f"virtfn{index}", Link(f"../{new}"))

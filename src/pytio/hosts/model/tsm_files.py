@@ -18,7 +18,7 @@ from pytio.hosts.model.tree import ModelTree, as_errno, read_only, write_only
 from pytio.hosts.model.tsm_texts import certificates_text, measurements_text, report_text
 from pytio.ids import Bdf
 
-__all__ = ("TsmDriver", "add_guest_files", "add_tsm_files")
+__all__ = ("InterfaceDriver", "TsmDriver", "add_guest_files", "add_tsm_files")
 
 _NAME: Final = re.compile(r"tsm(\d+)")
 _PAGE_BYTES: Final = 4096
@@ -54,13 +54,20 @@ class TsmDriver(Protocol):
         """Return the certificate chain, nothing if there is none."""
 
     def measurements(self, device: Bdf) -> bytes:
-        """Return the measurement record, made anew where the shape's file does so."""
+        """Return the measurements as they were taken last."""
+
+    def measure(self, device: Bdf) -> bytes:
+        """Take them anew."""
 
     def report(self, interface: Bdf) -> bytes:
         """Return an interface's report."""
 
-    def lock(self, interface: Bdf, tsm: str) -> None:
-        """Have an interface locked, in a guest."""
+
+class InterfaceDriver(Protocol):
+    """The driver of a TSM inside a guest. Verbs raise OSError, or a PytioError that `as_errno` translates."""
+
+    def lock(self, interface: Bdf) -> None:
+        """Have an interface locked."""
 
     def accept(self, interface: Bdf) -> None:
         """Let it run."""
@@ -68,11 +75,14 @@ class TsmDriver(Protocol):
     def stop(self, interface: Bdf) -> None:
         """Unlock it."""
 
-    def locked_by(self, interface: Bdf) -> str:
-        """Return the TSM that locked it, nothing if none did."""
+    def has_locked(self, interface: Bdf) -> bool:
+        """Return whether it is locked, or runs."""
 
     def is_accepted(self, interface: Bdf) -> bool:
         """Return whether it runs."""
+
+    def report(self, interface: Bdf) -> bytes:
+        """Return its report, nothing before there is one."""
 
 
 def add_tsm_files(
@@ -90,7 +100,7 @@ def add_tsm_files(
     return changes.follow
 
 
-def add_guest_files(tree: ModelTree, driver: TsmDriver, interface: Bdf, shape: TsmShape) -> None:
+def add_guest_files(tree: ModelTree, driver: InterfaceDriver, interface: Bdf, shape: TsmShape) -> None:
     """Give an interface the files of a confidential guest."""
     _GUEST_FILES[shape](tree.functions[str(interface)], driver, interface)
 
@@ -163,17 +173,21 @@ def _add_upstream(tree: ModelTree, driver: TsmDriver, changes: _Changes) -> None
         folder.add(f"doe_features/{feature}", read_only(feature))
 
 
-def _add_upstream_guest(folder: Directory, driver: TsmDriver, interface: Bdf) -> None:
+def _add_upstream_guest(folder: Directory, driver: InterfaceDriver, interface: Bdf) -> None:
+    names: list[str] = []  # the TSM that holds the lock
+
     def lock(value: str) -> None:
-        if _NAME.match(value) is None:
+        found = _NAME.match(value)
+        if found is None:
             raise OSError(errno.EINVAL, "")
-        if driver.locked_by(interface) or "driver" in folder.entries:
+        if driver.has_locked(interface) or "driver" in folder.entries:
             raise OSError(errno.EBUSY, "")
         with as_errno():
-            driver.lock(interface, value.strip())
+            driver.lock(interface)
+        names[:] = [found[0]]
 
     def accept(value: str) -> None:
-        if value.strip() not in _TRUE or not driver.locked_by(interface):
+        if value.strip() not in _TRUE or not driver.has_locked(interface):
             raise OSError(errno.EINVAL, "")
         if "driver" in folder.entries:
             raise OSError(errno.EBUSY, "")
@@ -181,14 +195,14 @@ def _add_upstream_guest(folder: Directory, driver: TsmDriver, interface: Bdf) ->
             driver.accept(interface)
 
     def unlock(value: str) -> None:
-        if not driver.locked_by(interface) or value.strip() != driver.locked_by(interface):
+        if not driver.has_locked(interface) or [value.strip()] != names:
             raise OSError(errno.EINVAL, "")
         if "driver" in folder.entries:
             raise OSError(errno.EBUSY, "")
         with as_errno():
             driver.stop(interface)
 
-    folder.add("tsm/lock", Text(lambda: driver.locked_by(interface), store=lock))
+    folder.add("tsm/lock", Text(lambda: names[0] if driver.has_locked(interface) and names else "", store=lock))
     folder.add("tsm/accept", Text(lambda: str(int(driver.is_accepted(interface))), store=accept))
     folder.add("tsm/unlock", write_only(unlock))
 
@@ -232,15 +246,15 @@ def _add_r2(tree: ModelTree, driver: TsmDriver, changes: _Changes) -> None:
     folder.add("tsm_dev_connect", _rfc_connect(changes))
     folder.add("tsm_dev_status", read_only(lambda: driver.status(device)))
     folder.add("tsm_certs", Binary(lambda: driver.certificates(device)[:_PAGE_BYTES]))
-    folder.add("tsm_meas", Binary(lambda: driver.measurements(device)[:_PAGE_BYTES]))
+    folder.add("tsm_meas", Binary(lambda: driver.measure(device)[:_PAGE_BYTES]))
     folder.add("tsm_certs_user", read_only(lambda: certificates_text(driver.certificates(device))))
-    folder.add("tsm_meas_user", read_only(lambda: measurements_text(driver.measurements(device), has_length=True)))
+    folder.add("tsm_meas_user", read_only(lambda: measurements_text(driver.measure(device), has_length=True)))
     tree.functions[str(device)].add(
         f"tsm-tdi/tdi:{device}/tsm_report", Binary(lambda: driver.report(device)[:_PAGE_BYTES])
     )
 
 
-def _validate(driver: TsmDriver, interface: Bdf) -> Text:
+def _validate(driver: InterfaceDriver, interface: Bdf) -> Text:
     def change(value: str) -> None:
         if not value.strip().isdigit():
             raise OSError(errno.EINVAL, "")
@@ -253,12 +267,12 @@ def _validate(driver: TsmDriver, interface: Bdf) -> Text:
     return Text(lambda: str(int(driver.is_accepted(interface))), store=change)
 
 
-def _add_r1_guest(folder: Directory, driver: TsmDriver, interface: Bdf) -> None:
+def _add_r1_guest(folder: Directory, driver: InterfaceDriver, interface: Bdf) -> None:
     folder.add("tsm_tdi_validate", _validate(driver, interface))
     folder.add("tsm_report", read_only(lambda: report_text(driver.report(interface))))
 
 
-def _add_r2_guest(folder: Directory, driver: TsmDriver, interface: Bdf) -> None:
+def _add_r2_guest(folder: Directory, driver: InterfaceDriver, interface: Bdf) -> None:
     folder.add(f"tsm-tdi/tdi:{interface}/tsm_tdi_validate", _validate(driver, interface))
     folder.add(f"tsm-tdi/tdi:{interface}/tsm_report", Binary(lambda: driver.report(interface)[:_PAGE_BYTES]))
     folder.add(f"tsm-tdi/tdi:{interface}/tsm_report_user", read_only(lambda: report_text(driver.report(interface))))
@@ -269,7 +283,7 @@ _HOST_FILES: Final[Mapping[TsmShape, Callable[[ModelTree, TsmDriver, _Changes], 
     TsmShape.R1: _add_r1,
     TsmShape.R2: _add_r2,
 }
-_GUEST_FILES: Final[Mapping[TsmShape, Callable[[Directory, TsmDriver, Bdf], None]]] = {
+_GUEST_FILES: Final[Mapping[TsmShape, Callable[[Directory, InterfaceDriver, Bdf], None]]] = {
     TsmShape.UPSTREAM: _add_upstream_guest,
     TsmShape.R1: _add_r1_guest,
     TsmShape.R2: _add_r2_guest,

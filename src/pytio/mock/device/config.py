@@ -135,7 +135,7 @@ class DeviceConfig:
     """Base class, sub-class and programming interface: a processing accelerator."""
     bars: tuple[BarConfig, ...] = (
         BarConfig(index=0, size_bytes=4 * PAGE_BYTES, content=REGISTERS),
-        BarConfig(index=2, size_bytes=4 * PAGE_BYTES, content=MSI_X),
+        BarConfig(index=2, size_bytes=2 * PAGE_BYTES, content=MSI_X),
         BarConfig(index=4, size_bytes=16 * PAGE_BYTES, kind=BarKind.PREFETCHABLE_64, content=RAM),
     )
     rom_bytes: int = 0
