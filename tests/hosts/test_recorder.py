@@ -26,7 +26,7 @@ from pytio.sev.guest_envelope import GuestMessage, seal_message
 from pytio.sev.registers import CommandRegister, ResponseRegister
 from pytio.sev.tio_codes import Revision, SevCommand
 from tests.checks import check_refused, check_wire
-from tests.hosts.sev_story import CERTIFICATES, CONNECT, GUEST_REQUEST, REPORT, VMPCK0, Story, told
+from tests.hosts.sev_story import CERTIFICATES, CONNECT, DEVICE, GUEST_REQUEST, REPORT, VMPCK0, Story, told
 
 
 @pytest.fixture(scope="module")
@@ -188,11 +188,28 @@ def test_commands_are_pairs_and_guests_are_answered(story: Path) -> None:
     ]
 
 
-def test_the_ladder_has_lanes_for_host_and_guest(story: Path) -> None:
-    text = open_capture(story).ladder().to_text(width=120)
-    assert "A: psp, host and PSP" in text
-    assert "C: guest:0000:01:00.0, guest and PSP" in text
-    assert "|<------------ GUEST TDI_INFO_RSP --|" in text.replace("-" * 25, "")
+def test_the_ladder_has_lanes_for_host_guest_and_link(story: Path) -> None:
+    ladder = open_capture(story).ladder()
+    assert [(lanes.title, lanes.names) for lanes in ladder.lanes] == [
+        ("psp", ("host", "PSP")),
+        ("doe:0000:01:00.0", ("requester", "responder")),
+        ("guest:0000:01:00.0", ("guest", "PSP")),
+        ("link:0000:01:00.0", ("root port", "device")),
+    ]
+    assert [(rung.lanes, rung.sender) for rung in ladder.rungs[-5:]] == [(2, 0), (2, 1), (2, 0), (2, 1), (3, 0)]
+    assert not [rung for rung in ladder.rungs if rung.is_unanswered]
+    assert "GUEST TDI_INFO_RSP --|" in ladder.to_text(width=120)
+    assert "GUEST TDI_INFO_RSP" in ladder.to_html()
+
+
+def test_both_ways_of_a_link_are_one_pair_of_lanes(tmp_path: Path) -> None:
+    made, tlp = Story(), bytes.fromhex("40000001010000ff0000100012345678")
+    made.recorder.add_tlp(DEVICE, "up", tlp)
+    made.recorder.add_tlp(DEVICE, "down", tlp)
+    made.recorder.add_tlp(DEVICE, "up", tlp)
+    ladder = open_capture(made.write(tmp_path / "x.pcapng")).ladder()
+    assert [lanes.names for lanes in ladder.lanes] == [("device", "root port")]
+    assert [rung.sender for rung in ladder.rungs] == [0, 1, 0]
 
 
 def test_the_data_frame_has_a_row_for_each(story: Path) -> None:

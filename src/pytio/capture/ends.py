@@ -1,7 +1,8 @@
 """Who spoke to whom, as far as a record's own bytes tell.
 
 An MCTP packet names its endpoints and a TCP segment its ports; a DOE mailbox has one requester and one responder, and
-names neither. DMTF's tools write MCTP packets with all endpoint ids zero, which name nobody.
+names neither. A TLP is captured in one of the two directions of a link. DMTF's tools write MCTP packets with all
+endpoint ids zero, which name nobody.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ class Place:
 
     Attributes:
         interface: the capture's name for where it was taken, if it has one.
-        kind: what the ends are ends of: ``doe``, ``mctp``, ``tcp``, ``psp``, ``guest``.
+        kind: what the ends are ends of: ``doe``, ``mctp``, ``tcp``, ``psp``, ``guest``, ``link``.
         names: the names of the two ends, sorted; empty where the records do not name them.
         connection_id: the connection in a DOE mailbox that several share (DOE type 2 of CMA with a connection id).
     """
@@ -49,11 +50,16 @@ class Ends:
     receiver: str | None = None
 
 
+_PCIE: Final = "pcie"
+_FLIT: Final = ":flit"
+_WAYS: Final = {"up": ("device", "root port"), "down": ("root port", "device")}
 _SEV_PLACES: Final = {"psp": "psp", "ghcb": "guest", "guest": "guest"}
 
 
 def ends_of(record: Record) -> Ends | None:
-    """Return the way of a record, or None where there is no transport of SPDM's, or none that decoded."""
+    """Return the way of a record, or None where there is no transport that is known, or none that decoded."""
+    if record.transport == _PCIE:
+        return _on_link(record.interface or "")
     for layer in record.layers:
         if "source" in layer.facts:
             return _named(record, "tcp", layer.facts["source"], layer.facts["destination"])
@@ -67,6 +73,15 @@ def ends_of(record: Record) -> Ends | None:
         if layer.name == "doe":  # a mailbox all the same
             return Ends(Place(record.interface, "doe"))
     return None
+
+
+def _on_link(interface: str) -> Ends | None:
+    """Return the way of a TLP: the name of its interface says the link, and which end sent it."""
+    link, _, way = interface.removesuffix(_FLIT).rpartition(":")
+    if way not in _WAYS:
+        return None
+    sender, receiver = _WAYS[way]
+    return Ends(Place(link, "link", tuple(sorted((sender, receiver)))), sender, receiver)
 
 
 def _named(record: Record, kind: str, source: str, destination: str) -> Ends:

@@ -35,6 +35,7 @@ _INSIDE_SPDM: Final = frozenset({"idekm", "tdisp", "cxl"})
 _PSP: Final = "psp"
 _ANSWER: Final = "RESPONSE_REGISTER"
 _GUEST: Final = "guest"
+_PCIE: Final = "pcie"
 _TRANSPORTS: Final = frozenset({"doe", "mctp", "tcp", "socket", "secured"})
 
 
@@ -223,7 +224,7 @@ def _answers(heard: _Heard, waiting: _Heard) -> bool:
 def _heard(record: Record) -> Iterator[_Heard]:
     """Yield the messages of a record that ask or answer something, outermost first."""
     ends = ends_of(record)
-    if ends is None or record.direction is None:
+    if ends is None or record.direction is None or record.transport == _PCIE:  # most TLPs have no answer
         return
     kind = ExchangeKind.DIRECT
     messages = [_guest_message(record.layers)] if record.transport == _GUEST else _messages(record.layers)
