@@ -23,12 +23,14 @@ from pytio.sev.blobs import CERTIFICATES_GUID, INTERFACE_REPORT_GUID, MEASUREMEN
 from pytio.sev.codes import HypervisorError, SevStatus
 from pytio.sev.ghcb import RequestResult
 from pytio.sev.sdte import Sdte
+from pytio.sev.structures import SpdmAlgos, TdiLockState
 from pytio.sev.tio_codes import (
     MeasurementFlags,
     MmioValidateStatus,
     MmioValidateStatusR1,
     Revision,
     SdteWriteStatus,
+    SpdmAead,
     TioOperation,
     ValidateFlags,
 )
@@ -287,11 +289,20 @@ def test_an_operation_that_is_refused(action: TioOperation, result: RequestResul
     assert firmware.operations[-1] is (TioOperation.UNBIND if action is TioOperation.BIND else TioOperation.STOP)
 
 
-@pytest.mark.parametrize("name", ["certs_digest", "meas_digest", "interface_report_digest"])
-def test_another_interface_in_its_place_is_not_accepted(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        ("certs_digest", sha384(b"another")),
+        ("meas_digest", sha384(b"another")),
+        ("interface_report_digest", sha384(b"another")),
+        ("lock_flags", TdiLockState(lock_msix=True)),
+        ("spdm_algos", SpdmAlgos(aead=SpdmAead.AES_256_GCM)),
+    ],
+)
+def test_another_interface_in_its_place_is_not_accepted(name: str, other: object) -> None:
     firmware, client, interface = started()
     firmware.run(client.lock(interface, lambda _: None))
-    firmware.facts = {name: sha384(b"another")}
+    firmware.facts = {name: other}
     with pytest.raises(VerificationError, match=f"{name} has changed"):
         firmware.run(client.accept(interface))
     assert "SdteWrite" not in names(firmware)

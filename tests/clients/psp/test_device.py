@@ -534,6 +534,30 @@ def test_ports_without_ide_are_named() -> None:
         host.run(find_ports(DEVICE, ROOT, host.ports.slots))
 
 
+def test_what_is_asked_of_a_device_that_is_not_there() -> None:
+    host, client = started()
+    device = Device(client.firmware, host.ports)
+    for plan in (device.status(), device.measure(), device.read_certificates(), device.roll_key()):
+        with pytest.raises(LocalProtocolError, match="connect it first"):
+            host.run(plan)
+    host.run(device.force_disconnect())  # nothing to do
+    host.run(device.connect(ConnectOptions()))
+    with pytest.raises(LocalProtocolError, match="is connected"):
+        host.run(device.connect(ConnectOptions()))
+    host.refuse[C.TIO_DEV_DISCONNECT] = SevStatus.HWERROR_PLATFORM
+    with pytest.raises(SevCommandError, match="HWERROR_PLATFORM"):
+        host.run(device.force_disconnect())
+    with pytest.raises(SevCommandError, match="HWERROR_PLATFORM"):
+        host.run(device.disconnect(is_forced=True))
+
+
+def test_a_root_port_without_pci_express() -> None:
+    host = FakeHost()
+    host.functions[ROOT].space.poke(0x34, 1, 0)
+    with pytest.raises(LocalProtocolError, match=f"{ROOT} has no PCI_EXPRESS"):
+        host.run(find_ports(DEVICE, ROOT, host.ports.slots))
+
+
 def test_before_the_platform_is_initialized() -> None:
     host, client = FakeHost(), PspClient()
     with pytest.raises(LocalProtocolError, match="initialize SEV-TIO first"):

@@ -319,6 +319,56 @@ def test_whatever_fails_in_an_unbind_recover_brings_back(revision: Revision) -> 
         assert host.is_clean(), (failing, whole[failing - 1])
 
 
+def test_an_interface_that_cannot_be_unbound_even_by_force() -> None:
+    host, client, interface = bound()
+    host.refuse = {
+        C.TIO_TDI_UNBIND: SevStatus.HWERROR_PLATFORM,
+        C.TIO_TDI_RECLAIM: SevStatus.INVALID_TDI_STATE,
+        C.TIO_DEV_RECLAIM: SevStatus.RECLAIM_REQUIRED,
+    }
+    del host.handlers[C.TIO_TDI_UNBIND]
+    with pytest.raises(SevCommandError, match="HWERROR_PLATFORM"):
+        host.run(interface.unbind())
+    assert host.commands()[:2] == [C.TIO_TDI_UNBIND] * 2
+    assert interface.is_bound
+    with pytest.raises(SevCommandError, match="HWERROR_PLATFORM"):
+        host.run(client.recover())
+    host.refuse.clear()
+    host.run(client.recover())
+    host.run(client.destroy(client.guests[7]))
+    assert host.is_clean()
+
+
+def test_what_is_asked_of_an_interface_that_is_not_there() -> None:
+    host, client, device, guest = started()
+    interface = Interface(device, INTERFACE)
+    for plan in (interface.status(), interface.info(), interface.stop(), interface.fence(), interface.read_report()):
+        with pytest.raises(LocalProtocolError, match="bind it first"):
+            host.run(plan)
+    with pytest.raises(LocalProtocolError, match="is not bound"):
+        host.run(interface.run())
+    host.run(interface.abandon())  # nothing to do
+    host.run(interface.bind(guest, 0))
+    with pytest.raises(LocalProtocolError, match="is bound"):
+        host.run(interface.bind(guest, 0))
+    with pytest.raises(LocalProtocolError, match="has a context"):
+        host.run(guest.launch(()))
+    stranger = SnpGuest(client.firmware, 8)
+    with pytest.raises(LocalProtocolError, match="ASID 8 has no context"):
+        host.run(stranger.status())
+    host.run(stranger.destroy())
+
+
+def test_a_fence_that_does_not_open_is_said() -> None:
+    host, _, interface = bound()
+    host.run(interface.run())
+    host.fence = FENCED
+    host.refuse[C.TIO_ASID_FENCE_CLEAR] = SevStatus.INVALID_GUEST
+    with pytest.raises(SevCommandError, match="TIO_ASID_FENCE_CLEAR failed with INVALID_GUEST"):
+        host.run(interface.unbind())
+    assert not interface.device.interfaces  # everything else went back
+
+
 def test_pages_and_dma_of_the_guest_go_back() -> None:
     host, _, interface = bound()
     bar = 0x200_0000
@@ -402,6 +452,17 @@ def test_an_asid_that_was_used_is_flushed_first() -> None:
     host.handlers[C.SNP_ACTIVATE] = first_dirty
     host.run(client.launch(9, ()))
     assert host.commands()[2:5] == [C.SNP_ACTIVATE, C.SNP_DF_FLUSH, C.SNP_ACTIVATE]
+
+
+@pytest.mark.parametrize("command", [C.SNP_ACTIVATE, C.SNP_DF_FLUSH])
+def test_an_asid_that_is_not_to_be_had(command: SevCommand) -> None:
+    host, client = FakeHost(), PspClient()
+    host.run(client.init())
+    host.refuse = {C.SNP_ACTIVATE: SevStatus.DFFLUSH_REQUIRED, command: SevStatus.ASID_OWNED}
+    with pytest.raises(SevCommandError, match=f"{command.name} failed with ASID_OWNED"):
+        host.run(client.launch(9, ()))
+    assert not host.pages
+    assert not client.guests
 
 
 def test_whatever_fails_in_a_launch_nothing_is_left() -> None:

@@ -114,8 +114,8 @@ class Device:
 
     @property
     def is_gone(self) -> bool:
-        """Whether nothing of it is left: no context, no buffers, no stream."""
-        return self.context is None and self._bounce is None and self.stream is None
+        """Whether nothing of it is left: no context, no buffers, no stream, no interface."""
+        return self.context is None and self._bounce is None and self.stream is None and not self.interfaces
 
     # connect
 
