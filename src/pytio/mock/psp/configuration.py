@@ -6,6 +6,7 @@ from typing import Final
 
 import attrs
 
+from pytio.crypto import SigningKey
 from pytio.sev.tio_codes import PAGE_BYTES, DataObjectType, Revision
 from pytio.spdm.algorithms import AeadSuite, BaseAsymAlgo, BaseHashAlgo, DheGroup, MeasurementHashAlgo
 from pytio.spdm.capabilities import RequesterCapabilities
@@ -14,6 +15,7 @@ from pytio.spdm.configuration import AlgorithmSet, Limits, RequesterConfig
 
 __all__ = ("SEV_REQUESTER", "BufferSizes", "PspConfig")
 
+_CHIP_ID_BYTES: Final = 64
 _SMALLEST_TRANSFER_BYTES: Final = 3968
 """What a response may have to fit into the smallest response buffer, with the header and tag of its record."""
 
@@ -72,6 +74,12 @@ class PspConfig:
     """How measurements are laid out; None for what the revision knows best."""
     max_asid: int = 1006
     """The largest ASID of a guest."""
+    vcek: SigningKey | None = None
+    """What signs attestation reports, a key of P-384; None for reports without a signature."""
+    chip_id: bytes = bytes(_CHIP_ID_BYTES)
+    """What reports name the chip by."""
+    cpuid: tuple[int, int, int] = (0x1A, 0x02, 0x01)
+    """Family, model and stepping of the processor, for reports."""
 
     def measurement_object_of(self, revision: Revision) -> DataObjectType:
         """Return how measurements are laid out: a message log from P2 on, before that the record alone."""

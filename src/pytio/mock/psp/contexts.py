@@ -93,6 +93,9 @@ class GuestContext:
     """The last number under each key."""
     launch_digest: bytes = bytes(_DIGEST_BYTES)
     gosvw: bytes = bytes(16)
+    host_data: bytes = bytes(32)
+    """What the host said at the end of the launch."""
+    report_id: bytes = bytes(32)
     imi_en: bool = False
 
 

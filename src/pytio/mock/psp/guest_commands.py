@@ -88,6 +88,7 @@ def launch_start(psp: Psp, call: Call) -> None:
     if asked.ma_en:
         raise Refused(SevStatus.INVALID_GUEST, "there is no migration agent")
     guest.state, guest.policy, guest.imi_en, guest.gosvw = GuestState.LAUNCH, asked.policy, asked.imi_en, asked.gosvw
+    guest.report_id = psp.provider.nonce(len(guest.report_id))
     guest.vmpcks = tuple(Secret(psp.provider.nonce(_VMPCK_BYTES)) for _ in range(VMPCK_COUNT))
     for number, key in enumerate(guest.vmpcks):
         psp.on_secret("VMPCK", f"{guest.gctx_paddr:x}/{number}", key)
@@ -123,7 +124,7 @@ def launch_update(psp: Psp, call: Call) -> None:
 def launch_finish(psp: Psp, call: Call) -> None:
     """SNP_LAUNCH_FINISH. Identity blocks are the guest owner's; this firmware does not look at them."""
     _require(call.guest, GuestState.LAUNCH)
-    call.guest.state = GuestState.RUNNING
+    call.guest.state, call.guest.host_data = GuestState.RUNNING, call.message.host_data
 
 
 def _require(guest: GuestContext, *states: GuestState) -> None:

@@ -86,6 +86,9 @@ _SNP: Final = {
         status_bytes=lambda psp: _GUEST_STATUS_BYTES,
         guest=Guest.KNOWN,
     ),
+    SevCommand.SNP_GUEST_REQUEST: Row(
+        handler=guest_messages.snp_guest_request, need=Need.SNP, places=_GUEST | _MESSAGE, guest=Guest.ACTIVE
+    ),
     SevCommand.SNP_LAUNCH_START: Row(
         handler=guest_commands.launch_start, need=Need.SNP, places=_GUEST, guest=Guest.KNOWN
     ),
