@@ -26,6 +26,7 @@ from pytio.errors import (
 from pytio.evidence import Expectations
 from pytio.hosts.psp_port import _VERBS
 from pytio.sev.codes import SevStatus
+from pytio.sev.commands import COMMANDS
 from pytio.sev.rmp import PageState
 from pytio.sev.sdte import Sdte
 from pytio.sev.structures import DeviceStatus
@@ -480,3 +481,31 @@ def test_the_status_of_a_device_that_waits() -> None:
     assert status.request_pending
     assert status.request_pending_command is SevCommand.TIO_DEV_CERTIFICATES
     plan.close()
+
+
+@pytest.mark.parametrize("revision", [Revision.R1, Revision.P2], ids=lambda revision: revision.name)
+def test_every_command_of_a_revision_is_issued(revision: Revision, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One life of everything needs them all, but for what SEV-TIO does not: a page's other states, reports of SNP."""
+    issued: set[SevCommand] = set()
+    perform = _VERBS[Issue]
+
+    def note(port: Any, action: Issue) -> Any:
+        issued.add(action.command)
+        return perform(port, action)
+
+    monkeypatch.setitem(_VERBS, Issue, note)
+    machine = Machine(revision)
+    guest = machine.start()
+    guest.trust()
+    all_traffic(machine, b"1234")
+    machine.run(guest.device.roll_key())
+    all_traffic(machine, b"5678")
+    machine.run(guest.device.refresh())
+    machine.run(guest.device.status())
+    machine.run(guest.host.status())
+    [interface] = guest.relay.interfaces.values()
+    machine.run(interface.status())
+    machine.run(interface.info())
+    machine.run(interface.read_report())
+    end(machine, guest)
+    assert set(COMMANDS[revision]) - issued <= {SevCommand.SNP_GUEST_REQUEST, SevCommand.SNP_PAGE_SET_STATE}
