@@ -115,8 +115,12 @@ def test_pages_that_stay_the_hypervisors_are_read_from_a_list() -> None:
 def test_shutdown_forgets_everything() -> None:
     bench = Bench()
     context, _ = bench.connected()
-    bench.guest()
+    bench.enable()
+    gctx, tdi = bench.guest(), bench.create_tdi(context)
     bench.ok(bench.issue(SevCommand.SNP_SHUTDOWN_EX))
+    assert not bench.are_secure()
+    for page in (context.paddr, tdi.paddr, gctx):
+        assert bench.platform.rmp.state(page) is PageState.FIRMWARE
     assert not bench.psp.guests
     assert not bench.psp.devices
     assert not bench.platform.asids.active

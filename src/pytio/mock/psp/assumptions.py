@@ -112,7 +112,7 @@ ASSUMPTIONS: Final[Mapping[str, Assumption]] = MappingProxyType(
                 "BAD_SIGNATURE; the guest gets no answer"
             ),
             "medium",
-            f"{_PSP}.guest_messages.guest_request",
+            f"{_PSP}.guest_channel.open_request",
         ),
         (22, "measurements are fresh if taken since the bind", "medium", f"{_PSP}.tdi_commands.measurement_flags"),
         (
@@ -126,7 +126,12 @@ ASSUMPTIONS: Final[Mapping[str, Assumption]] = MappingProxyType(
         ),
         (24, "MMIO_CONFIG of N has 32 bytes", "low", "pytio.sev.guest_messages.MmioConfigReqN"),
         (25, "an sDTE with bits that are not the guest's is RESERVED", "medium", f"{_PSP}.tdi_messages.sdte_write"),
-        (26, "RDX bits 1 and 2 of N's TDI_INFO ask for certificates and measurements", "low", "pytio.sev.ghcb"),
+        (
+            26,
+            "RDX bits 1 and 2 of N's TDI_INFO ask for certificates and measurements",
+            "low",
+            "pytio.sev.tio_codes.EvidenceFlags",
+        ),
         (
             27,
             (

@@ -119,6 +119,7 @@ class DeviceContext:
     ide_stream_id: tuple[StreamId, ...] = (0,) * TRAFFIC_CLASSES
     key_set: int = 0
     certs_digest: bytes = bytes(_DIGEST_BYTES)
+    """Zero until it is known, as are the other two (`SEV_A30`)."""
     meas_digest: bytes = bytes(_DIGEST_BYTES)
     has_measurements: bool = False
     algos: SpdmAlgos = SpdmAlgos()

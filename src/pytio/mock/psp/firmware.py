@@ -206,7 +206,11 @@ class Psp:
         """Drop every context: SNP_SHUTDOWN_EX."""
         for tdi in self.tdis:
             self.shut_out(tdi)
+            self.give_back(tdi.pages)
+        for device in self.devices.values():
+            self.give_back(device.pages)
         for guest in self.guests.values():
+            self.give_back((guest.gctx_paddr,))
             if guest.asid:
                 self.platform.asids.release(guest.asid)
         self.guests.clear()

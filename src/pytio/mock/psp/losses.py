@@ -1,4 +1,4 @@
-"""What is lost where an exchange ends before its time: sessions, and whatever came over them."""
+"""What is lost where an exchange ends before its time: sessions, and whatever came over them (`SEV_A43`)."""
 
 from __future__ import annotations
 

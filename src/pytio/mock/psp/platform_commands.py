@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from pytio.errors import SevDecodeError
 from pytio.mock.platform import RmpStep, RmpViolation
 from pytio.mock.psp.call import Call
+from pytio.mock.psp.losses import hang_up
 from pytio.mock.psp.pages import FIRMWARE_PAGES, HUGE_PAGE_BYTES
 from pytio.mock.psp.refusal import Refused
 from pytio.sev.codes import SevStatus, SnpPlatformFlags
@@ -89,7 +90,9 @@ def _read_ranges(psp: Psp, paddr: int) -> PageRangeList:
 
 
 def shutdown_ex(psp: Psp, call: Call) -> None:
-    """SNP_SHUTDOWN_EX: every context goes, and SEV-TIO with them."""
+    """SNP_SHUTDOWN_EX: every context goes, and SEV-TIO with them; keys go, and pages are the firmware's still."""
+    for device in psp.devices.values():
+        hang_up(psp, device)
     psp.forget_everything()
 
 

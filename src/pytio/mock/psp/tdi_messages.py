@@ -49,7 +49,10 @@ def _identity(psp: Psp, request: Any) -> dict[str, int]:
 
 
 def _whose(psp: Psp, tdi: TdiContext, request: Any) -> GuestMessageStatus:
-    """Return whether the request names this interface, and whether that is bound; the statuses of all four agree."""
+    """Return whether the request names this interface, and whether that is bound; the statuses of all four agree.
+
+    One that was the guest's and is not any more is said to be unbound, so that a guest can tidy up (`SEV_A36`).
+    """
     [named] = _identity(psp, request).values()
     known = tdi.tdi_id if psp.revision is Revision.N else tdi.guest_device_id
     if tdi.guest is not None and named != known:

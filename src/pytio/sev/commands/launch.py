@@ -58,7 +58,7 @@ class SnpGuestStatusCommand(WireStruct, errors=SevDecodeError):
 
 @message
 class GuestStatus(WireStruct, errors=SevDecodeError):
-    """What SNP_GUEST_STATUS writes, 32 bytes; only the first three fields are known from public sources."""
+    """What SNP_GUEST_STATUS writes, 32 bytes; what is behind STATE is not public (`SEV_A39`)."""
 
     policy: int = wire(U64, default=0)
     asid: int = wire(U32, default=0)
