@@ -17,6 +17,7 @@ from pytio.evidence import Evidence
 from pytio.hosts.model.tsm_texts import certificates_text
 from pytio.sev.blobs import CERTIFICATES_GUID, INTERFACE_REPORT_GUID, MEASUREMENTS_GUID, build_blobs
 from pytio.sev.data_objects import ResultObject, SpdmObject
+from pytio.sev.guest_envelope import GuestMessage, seal_message
 from pytio.sev.rmp import RmpEntry
 from pytio.sev.sla import Sla, build_scatter_page
 from pytio.sev.structures import TioPlatformStatus
@@ -132,7 +133,6 @@ def test_the_revision_decides(tmp_path: Path, capsys: pytest.CaptureFixture[str]
         ("command", [], "--command says"),
         ("status", ["--command", "TIO_INIT"], "writes no status structure"),
         ("guest-payload", [], "--type says"),
-        ("guest-payload", ["--type", "99"], "no layout for UNKNOWN_0x63"),
         ("ghcb", [], "no registers"),
         ("dmesg", [], "no line of the ccp driver"),
     ],
@@ -152,6 +152,15 @@ def test_a_wrong_key_is_refused_and_not_shown(tmp_path: Path, capsys: pytest.Cap
     with pytest.raises(SystemExit):
         main(["sev", "decode", "guest-message", "x", "--vmpck", "5ec2e7"])
     assert "5ec2e7" not in capsys.readouterr().err
+
+
+def test_a_derived_key_is_not_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    key = bytes(range(0x40, 0x60))
+    sealed = seal_message(VMPCK0, GuestMessage(msg_seqno=2, msg_type=4, payload=b""), bytes(32) + key)
+    code, parts, _ = decoded("guest-message", sealed.build(), ["--vmpck", VMPCK0.hex()], tmp_path, capsys)
+    assert code == ExitCode.DONE
+    assert parts[-1] == {"part": "payload", "facts": {"type": "KEY_RSP", "size": 64}}
+    assert key.hex() not in json.dumps(parts)
 
 
 def test_what_is_left_over_is_undecodable(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,11 +18,20 @@ from pytio.capture import KeyLog, Record, Trace, open_capture
 from pytio.capture.frames import LinkType
 from pytio.capture.keylog import VMPCK_KIND, vmpck_key_of
 from pytio.capture.pcapng import PcapngWriter
-from pytio.capture.sev_records import GuestDirection, GuestRecord, PspRecord, RecordedMemory, RecordedRevision
+from pytio.capture.sev_records import (
+    GhcbRegisters,
+    GuestDirection,
+    GuestRecord,
+    PspRecord,
+    RecordedMemory,
+    RecordedRevision,
+)
 from pytio.cli import ExitCode, main
 from pytio.hosts.recorder import Recorder
+from pytio.sev.attestation import AttestationReport
 from pytio.sev.codes import SevStatus
 from pytio.sev.guest_envelope import GuestMessage, seal_message
+from pytio.sev.guest_ioctl import ReportResponseHeader
 from pytio.sev.registers import CommandRegister, ResponseRegister
 from pytio.sev.tio_codes import Revision, SevCommand
 from tests.checks import check_refused, check_wire
@@ -328,12 +337,49 @@ def test_what_is_not_known_is_kept(tmp_path: Path) -> None:
         ("psp", "MEMORY"),
     ]
     assert read.notes == ("revision 9 is not known; read as P2", "the buffer of UNKNOWN_0x7ff is not read in P2")
-    other = seal_message(VMPCK0, GuestMessage(msg_seqno=1, msg_type=5, payload=b""), bytes(96))
+    other = seal_message(VMPCK0, GuestMessage(msg_seqno=1, msg_type=7, payload=b""), bytes(96))
     guest = GuestRecord(direction=GuestDirection.REQUEST, page=other.build())
     path = tmp_path / "y.pcapng"
     written(path, LinkType.USER1, guest.build())
     (read,) = open_capture(path, secrets=KeyLog.parse(f"VMPCK * {VMPCK0.hex()}\n"))
-    assert titles(read)[-1] == ("guest", "REPORT_REQ")
+    assert titles(read)[-1] == ("guest", "EXPORT_REQ")
+    assert read.layers[-1].message is None
+
+
+def test_attestation_reports_are_read_whatever_the_revision(tmp_path: Path) -> None:
+    report = AttestationReport(
+        version=5,
+        cpuid_family=0x19,
+        cpuid_model=0x11,
+        cpuid_stepping=1,
+        launch_mitigation_vector=0,
+        current_mitigation_vector=0,
+    ).build()
+    answer = ReportResponseHeader(status=SevStatus.SUCCESS, report_size=len(report)).build() + report
+    log = KeyLog.parse(f"VMPCK * {VMPCK0.hex()}\n")
+    registers = GhcbRegisters(sw_exitcode=0x80000011)
+    packets = []
+    for number, (kind, payload) in enumerate(((5, bytes(96)), (6, answer), (4, bytes(64)))):
+        sealed = seal_message(VMPCK0, GuestMessage(msg_seqno=number + 1, msg_type=kind, payload=b""), payload)
+        record = GuestRecord(
+            revision=RecordedRevision.R1,
+            direction=GuestDirection.RESPONSE if number else GuestDirection.REQUEST,
+            page=sealed.build(),
+            registers=registers,
+        )
+        packets.append(record.build())
+    path = tmp_path / "x.pcapng"
+    written(path, LinkType.USER1, *packets)
+    asked, answered, key = open_capture(path, secrets=log)
+    assert titles(asked)[-1] == ("guest", "REPORT_REQUEST")
+    assert [title for _, title in titles(answered)][-2:] == ["REPORT_RESPONSE_HEADER", "ATTESTATION_REPORT"]
+    assert "GUEST REPORT_RSP status=SUCCESS" in answered.summary()
+    assert titles(key)[-1] == ("guest", "KEY_RSP")  # a number that is SDTE_WRITE's in an exit of SEV-TIO
+    assert key.layers[-1].has_secrets
+    cut = seal_message(VMPCK0, GuestMessage(msg_seqno=9, msg_type=6, payload=b""), answer[:-1])
+    written(path, LinkType.USER1, GuestRecord(direction=GuestDirection.RESPONSE, page=cut.build()).build())
+    (broken,) = open_capture(path, secrets=log)
+    assert broken.problems
 
 
 def test_layouts_of_the_records() -> None:

@@ -25,7 +25,7 @@ from pytio.sev.blobs import (
     MEASUREMENTS_GUID,
     parse_blobs,
 )
-from pytio.sev.exits import EXIT_NAMES, exit_registers, guest_message_class, guest_message_type
+from pytio.sev.exits import EXIT_NAMES, SNP_EXITS, exit_registers, guest_message_type, parse_guest_payload
 from pytio.sev.guest_envelope import GuestMessage, open_message
 from pytio.sev.tio_codes import Revision
 from pytio.tdisp import InterfaceReport
@@ -84,8 +84,9 @@ class GuestReader:
         said = self._exit(draft, record, revision, message)
         if record.area:
             self._area(draft, record)
-        if message is not None:
-            said = self._message(draft, revision, message)
+        if message is not None:  # types of SEV-SNP are the same in every revision
+            is_snp = record.registers.sw_exitcode in SNP_EXITS
+            said = self._message(draft, Revision.P2 if is_snp else revision, message)
         if record.area:
             self._blob_layer(draft, record)
         if draft.layers and said:
@@ -133,20 +134,24 @@ class GuestReader:
         name = kind.name.removeprefix("TIO_")
         if payload is None:
             return f"GUEST {name}", f"encrypted, {len(message.payload)} bytes, msg_seqno={message.msg_seqno}"
-        cls, code = guest_message_class(revision, message.msg_type), {"code": message.msg_type}
-        if cls is None:
-            draft.add(Layer("guest", payload, None, code, kind.name))
-            return f"GUEST {name}", f"{len(payload)} bytes"
+        code = {"code": message.msg_type}
         try:
-            inner = cls.parse(payload)
+            structures = parse_guest_payload(revision, message.msg_type, payload)
         except DecodeError as error:
-            draft.add(Layer("guest", payload, None, code, cls.NAME))
+            draft.add(Layer("guest", payload, None, code, kind.name, secret=True))
             draft.fail(error, 0)
             return f"GUEST {name}", ""
-        draft.add(Layer("guest", payload, inner, code, cls.NAME))
+        if not structures:  # it may be a derived key
+            draft.add(Layer("guest", payload, None, code, kind.name, secret=True))
+            return f"GUEST {name}", f"{len(payload)} bytes"
+        at = 0
+        for structure in structures:
+            end = len(payload) if structure is structures[-1] else at + len(structure.build())
+            draft.add(Layer("guest", payload[at:end], structure, code, structure.NAME))
+            at = end
         if self._verify:
-            self._digests(draft, inner)
-        return f"GUEST {name}", brief_fields(inner)
+            self._digests(draft, structures[0])
+        return f"GUEST {name}", brief_fields(structures[0])
 
     def _opened(self, draft: Draft, message: GuestMessage, name: str) -> bytes | None:
         keys = self._secrets.vmpcks(message.msg_vmpck)

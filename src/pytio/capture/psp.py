@@ -23,7 +23,7 @@ from pytio.sev.commands.memory import RESULTS, MemoryRole, named_memory, parse_m
 from pytio.sev.data_objects import ResultObject, SpdmObject
 from pytio.sev.exits import guest_message_type
 from pytio.sev.guest_envelope import GuestMessage
-from pytio.sev.tio_codes import DataObjectId, Revision, SpdmDataType
+from pytio.sev.tio_codes import DataObjectId, Revision, SevCommand, SpdmDataType
 from pytio.spdm.codes import SpdmCode
 from pytio.spdm.secured import RecordHeader
 from pytio.tdisp import InterfaceReport
@@ -153,7 +153,8 @@ class _Command:
             return
         for structure, offset in parsed:
             size = len(structure.build())
-            carried = carried_name(structure, self._revision)
+            is_snp = self._command is SevCommand.SNP_GUEST_REQUEST  # whose types are the same in every revision
+            carried = carried_name(structure, Revision.P2 if is_snp else self._revision)
             more = {"carries": carried} if carried else {}
             draft.add(Layer("psp", memory.data[offset : offset + size], structure, facts | more, structure.NAME))
             if carried:

@@ -16,7 +16,7 @@ from pytio.sev.blobs import CERTIFICATES_GUID, INTERFACE_REPORT_GUID, MEASUREMEN
 from pytio.sev.commands import COMMANDS
 from pytio.sev.commands.memory import RESULTS, MemoryRole, parse_memory, parse_object
 from pytio.sev.data_objects import ResultObject
-from pytio.sev.exits import EXIT_NAMES, exit_registers, guest_message_class, guest_message_type
+from pytio.sev.exits import EXIT_NAMES, exit_registers, guest_message_type, parse_guest_payload
 from pytio.sev.guest_envelope import GuestMessage, open_message
 from pytio.sev.kernel_log import LoggedCommand, LoggedDump, LoggedFacts, parse_kernel_log
 from pytio.sev.rmp import RmpEntry
@@ -190,11 +190,15 @@ def _guest_message(data: bytes, given: Given) -> Parts:
     if not given.keys:
         return
     payload = _opened(message, given)
-    cls = guest_message_class(given.revision, message.msg_type)
-    if cls is None:
-        yield Part("payload", facts={"type": kind.name, "bytes": payload.hex()})
-        return
-    yield Part("payload", cls.parse(payload))
+    yield from _payload_parts(message.msg_type, payload, given)
+
+
+def _payload_parts(msg_type: int, payload: bytes, given: Given) -> Parts:
+    structures = parse_guest_payload(given.revision, msg_type, payload)
+    if not structures:  # it may be a derived key
+        yield Part("payload", facts={"type": guest_message_type(given.revision, msg_type).name, "size": len(payload)})
+    for structure in structures:
+        yield Part("payload", structure)
 
 
 def _opened(message: GuestMessage, given: Given) -> bytes:
@@ -209,11 +213,7 @@ def _opened(message: GuestMessage, given: Given) -> bytes:
 def _guest_payload(data: bytes, given: Given) -> Parts:
     if given.msg_type is None:
         raise ValueError("--type says which message it is, as MSG_TYPE does")
-    cls = guest_message_class(given.revision, given.msg_type)
-    if cls is None:
-        name = guest_message_type(given.revision, given.msg_type).name
-        raise ValueError(f"{given.revision.value} has no layout for {name}")
-    yield Part("payload", cls.parse(data))
+    yield from _payload_parts(given.msg_type, data, given)
 
 
 def _registers(data: bytes, given: Given) -> Parts:

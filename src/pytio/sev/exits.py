@@ -20,28 +20,63 @@ from pytio.sev.ghcb import (
     TdiInfoParameter,
     TioOperationInfo,
 )
+from pytio.sev.guest_ioctl import ReportRequest, ReportResponseHeader
 from pytio.sev.guest_messages import GUEST_MESSAGES
 from pytio.sev.tio_codes import GuestMessageType, GuestMessageTypeR1, Revision
 from pytio.wire import WireStruct
 
-__all__ = ("EXIT_NAMES", "exit_registers", "guest_message_class", "guest_message_type")
+__all__ = ("EXIT_NAMES", "SNP_EXITS", "exit_registers", "guest_message_type", "parse_guest_payload")
 
+_SNP_EXIT_GUEST_REQUEST: Final = 0x8000_0011
+_SNP_EXIT_EXTENDED_GUEST_REQUEST: Final = 0x8000_0012
 EXIT_NAMES: Final[Mapping[int, str]] = MappingProxyType(
-    {SW_EXIT_TIO_GUEST_REQUEST: "SEV_TIO_GUEST_REQUEST", SW_EXIT_TIO_OPERATION: "SEV_TIO_OP"}
+    {
+        SW_EXIT_TIO_GUEST_REQUEST: "SEV_TIO_GUEST_REQUEST",
+        SW_EXIT_TIO_OPERATION: "SEV_TIO_OP",
+        _SNP_EXIT_GUEST_REQUEST: "SNP_GUEST_REQUEST",
+        _SNP_EXIT_EXTENDED_GUEST_REQUEST: "SNP_EXT_GUEST_REQUEST",
+    }
 )
-"""What SEV-TIO's exits are called, by SW_EXITCODE."""
+"""What the exits that carry guest messages are called, by SW_EXITCODE."""
+SNP_EXITS: Final = frozenset({_SNP_EXIT_GUEST_REQUEST, _SNP_EXIT_EXTENDED_GUEST_REQUEST})
+"""Exits whose messages are SEV-SNP's, in every revision of SEV-TIO."""
 _REGISTER_BYTES: Final = 8
 _R1: Final = frozenset({Revision.R1, Revision.R2})
 
 
 def guest_message_type(revision: Revision, msg_type: int) -> GuestMessageType | GuestMessageTypeR1:
-    """Return what a message is in a revision, where a command or an exit of SEV-TIO carried it."""
-    return GuestMessageTypeR1(msg_type) if revision in _R1 else GuestMessageType(msg_type)
+    """Return what a message is in a revision, where a command or an exit of SEV-TIO carried it.
+
+    Numbers that SEV-TIO gives no meaning in the revision are those of SEV-SNP.
+    """
+    if revision in _R1 and msg_type in set(GuestMessageTypeR1):
+        return GuestMessageTypeR1(msg_type)
+    return GuestMessageType(msg_type)
 
 
-def guest_message_class(revision: Revision, msg_type: int) -> type[WireStruct] | None:
-    """Return the class that lays out a message's payload; None for one that is not SEV-TIO's."""
-    return GUEST_MESSAGES.get(revision, {}).get(guest_message_type(revision, msg_type))
+def parse_guest_payload(revision: Revision, msg_type: int, payload: bytes) -> tuple[WireStruct, ...]:
+    """Return the structures in a message's payload; none for a message that is not laid out here.
+
+    Those are SEV-TIO's, and the request for an attestation report and its response. What other messages of SEV-SNP hold
+    may be keys.
+
+    Raises:
+        SevDecodeError: the payload does not decode.
+    """
+    kind = guest_message_type(revision, msg_type)
+    cls = GUEST_MESSAGES.get(revision, {}).get(kind) or _SNP.get(kind)
+    if cls is None:
+        return ()
+    if cls is not ReportResponseHeader:
+        return (cls.parse(payload),)
+    header, report = ReportResponseHeader.split(payload)
+    return (header,) if report is None else (header, report)
+
+
+_SNP: Final[Mapping[int, type[WireStruct]]] = {
+    GuestMessageType.REPORT_REQ: ReportRequest,
+    GuestMessageType.REPORT_RSP: ReportResponseHeader,
+}
 
 
 def exit_registers(
