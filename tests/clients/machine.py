@@ -23,13 +23,14 @@ from pytio.clients.psp import (
     SnpGuest,
     find_ports,
 )
-from pytio.crypto import Certificate, parse_certificates
+from pytio.crypto import Certificate, Provider, parse_certificates
 from pytio.errors import DoePeerError
 from pytio.hosts.guest_port import GuestPort, drive_guest
 from pytio.hosts.psp_port import PspPort, drive_psp
 from pytio.ids import Bdf
 from pytio.mock import device as mock_device
 from pytio.mock.device import default_device_config
+from pytio.mock.doe_mailbox import Answer
 from pytio.mock.example import example_config
 from pytio.mock.platform import EXAMPLE_ROOT_PORT, DeviceTableEntry, IoPageTable, Platform
 from pytio.mock.psp import Psp
@@ -103,12 +104,23 @@ class Shared:
 class Machine:
     """The machine."""
 
-    def __init__(self, revision: Revision = Revision.P2, **config: Any) -> None:
+    def __init__(
+        self,
+        revision: Revision = Revision.P2,
+        *,
+        answer: Answer | None = None,
+        provider: Provider | None = None,
+        **config: Any,
+    ) -> None:
+        """Build it; ``answer`` is somebody else's responder in the mailbox, ``provider`` what the firmware draws."""
         self.revision = revision
         self.platform = Platform(memory_bytes=1 << 26)
-        self.device = mock_device.Device(default_device_config(**{"spdm": identity()} | config), bdf=PF)
+        made = default_device_config(**{"spdm": identity()} | config)
+        self.device = mock_device.Device(made, bdf=PF, answer=answer)
         self.device.attach(self.platform.root_ports[ROOT_PORT].link)
-        self.psp = Psp(self.platform, revision=revision)
+        self.psp = Psp(self.platform, revision=revision, provider=provider)
+        if answer is not None:
+            self.psp.on_vendor = self.device.dsm.follow
         self.port = PspPort(self.psp.execute, self.platform.host, self.exchange, Config(self.platform), self.trust_dma)
         self.client = PspClient(revision)
         self.slots = StreamSlots(4)

@@ -86,7 +86,7 @@ def connect(psp: Psp, call: Call) -> Conversation[None]:
         raise Refused(SevStatus.INVALID_PARAM, f"one stream for two traffic classes: {used}")
     device = call.device
     device.tc_mask, device.cert_slot, device.ide_stream_id = asked.tc_mask, asked.cert_slot, asked.ide_stream_id
-    device.line = Line(psp.config.requester, provider=psp.provider, on_secret=psp.on_secret)
+    device.line = Line(psp.config.requester, provider=psp.provider, on_secret=psp.on_secret, on_vendor=psp.on_vendor)
     return _connect(psp, call, device.line)
 
 

@@ -18,7 +18,7 @@ from pytio.mock.platform import Platform, RmpStep, RootPort
 from pytio.mock.psp.configuration import PspConfig
 from pytio.mock.psp.contexts import DeviceContext, GuestContext, TdiContext
 from pytio.mock.psp.dispatch import run
-from pytio.mock.psp.line import OnSecret
+from pytio.mock.psp.line import OnSecret, OnVendor
 from pytio.mock.psp.pages import Pages
 from pytio.mock.psp.refusal import Refused
 from pytio.mock.psp.registers import Mailbox, PspRegister
@@ -51,6 +51,10 @@ def _tell_nobody(kind: str, key: str, secret: Secret) -> None:
     """Keep a secret."""
 
 
+def _show_nobody(request: bytes, answer: bytes, session: int) -> None:
+    """Keep to oneself what was said to a device."""
+
+
 class Psp:
     """The firmware of one platform.
 
@@ -61,6 +65,8 @@ class Psp:
         provider: where keys and nonces come from.
         config: sizes, versions, and how it talks SPDM.
         on_secret: takes every secret as a key log has them: kind, key and value.
+        on_vendor: takes what IDE_KM and TDISP said to a device: request, answer and session. Keys are in it. A model
+            of a device whose responder is somebody else's has no other way to know (`pytio.mock.device.Dsm.follow`).
         pages: the platform's memory, as the firmware checks it.
         is_initialized: whether SNP_INIT_EX was done.
         tio_en: whether that enabled SEV-TIO.
@@ -88,6 +94,7 @@ class Psp:
         self.provider: Provider = provider or LibraryProvider()
         self.config = config or PspConfig()
         self.on_secret = on_secret
+        self.on_vendor: OnVendor = _show_nobody
         self.pages = Pages(platform)
         self.last: CommandDone | None = None
         self._mailbox = Mailbox(self.execute)

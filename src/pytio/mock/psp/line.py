@@ -23,10 +23,12 @@ from pytio.spdm.requests import Intent, StartSession, VendorRequest
 from pytio.spdm.session import Side
 from pytio.spdm.state import ConnectionState
 
-__all__ = ("Line", "OnSecret", "VendorEngine")
+__all__ = ("Line", "OnSecret", "OnVendor", "VendorEngine")
 
 OnSecret = Callable[[str, str, Secret], None]
 """Takes the kind, the key and the value of a secret, as a key log has them."""
+OnVendor = Callable[[bytes, bytes, int], object]
+"""Takes a vendor-defined request and its answer, both from the protocol id on, and the session they went in."""
 
 _PCI_SIG: Final = bytes.fromhex("0100")
 _HANDSHAKE: Final = {Side.REQUEST: "SPDM_REQUEST_HANDSHAKE", Side.RESPONSE: "SPDM_RESPONSE_HANDSHAKE"}
@@ -56,13 +58,16 @@ class Line:
         session: the session; None before it starts.
     """
 
-    def __init__(self, config: RequesterConfig, *, provider: Provider | None, on_secret: OnSecret) -> None:
-        """Start without a connection; every secret of a session is told."""
+    def __init__(
+        self, config: RequesterConfig, *, provider: Provider | None, on_secret: OnSecret, on_vendor: OnVendor
+    ) -> None:
+        """Start without a connection; every secret of a session is told, and what IDE_KM and TDISP say in it."""
         self.spdm = spdm.Requester(config, provider=provider)
         self.idekm = idekm.Requester()
         self.tdisp = tdisp.Requester()
         self.session: int | None = None
         self._on_secret = on_secret
+        self._on_vendor = on_vendor
         self._now = 0.0
 
     @property
@@ -106,6 +111,8 @@ class Line:
             [answer] = [event.message.payload for event in learnt if isinstance(event, VendorResponseReceived)]
             if answer[:1] != bytes([protocol_id]):
                 raise RemoteProtocolError(f"protocol {protocol_id}", "VENDOR_DEFINED_RESPONSE", "of another protocol")
+            if self.session is not None:
+                self._on_vendor(wrapped.payload, answer, self.session)
             events += engine.receive(answer[1:], now=self._now)
         return events
 
