@@ -87,7 +87,7 @@ def test_vf_bars_size_themselves() -> None:
         bench.write(PF, at + 0x24 + 4 * index, b"\xff" * 4)
     assert [bench.read(PF, at + 0x24 + 4 * index) & ~0xF for index in (0, 2, 4)] == [
         0xFFFF_C000,
-        0xFFFF_C000,
+        0xFFFF_E000,
         0xFFFF_0000,
     ]
 
