@@ -113,6 +113,7 @@ def whole_way(revision: Revision, answer: Answer, provider: Provider, secrets: l
     machine.psp.on_secret = lambda kind, key, value: secrets.append(KeyLogEntry(kind, key, value))
     device = machine.connect()
     assert machine.device.ide.state_of(0) is StreamState.SECURE
+    machine.psp.provider = LibraryProvider()  # what it draws for guests is no part of the conversation
     guest = machine.launch()
     interface = machine.run(machine.client.bind(device, PF, guest, 0x0200))
     if machine.device.state(PF) is TdiState.CONFIG_LOCKED:
