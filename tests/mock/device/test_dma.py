@@ -94,6 +94,21 @@ def test_nobody_answers(bench: Bench) -> None:
     assert bench.device.ide.errors.completion_timeout
 
 
+@pytest.mark.parametrize("is_running", [False, True])
+def test_poisoned_data_are_none(bench: Bench, is_running: bool) -> None:
+    if is_running:
+        bench.run(VF)
+
+    def poison(event: ide.TlpReceived) -> None:
+        completion = ide.completion(event.tlp, b"\xba\xad\xda\xda")
+        bench.root.send(completion.replace(header=completion.header.replace(poisoned=True)))
+
+    bench.root.deliver = poison
+    with pytest.raises(RemoteProtocolError, match="COMPLETER_ABORT"):
+        bench.device.dma_read(VF, 0x100, 4)
+    assert bench.device.state(VF) is (TdiState.ERROR if is_running else TdiState.CONFIG_UNLOCKED)
+
+
 # the engine
 
 

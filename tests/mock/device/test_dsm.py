@@ -15,9 +15,8 @@ from pytio.hosts.mailbox import MailboxDriver, MailboxTransport
 from pytio.hosts.steps import VendorEngine
 from pytio.idekm import KeyProg, KSetGo, KSetStop, Query
 from pytio.ids import Bdf, InterfaceId
-from pytio.mock import LinkEvent
 from pytio.mock.device import Device
-from pytio.mock.example import EXAMPLE_PSK, EXAMPLE_PSK_HINT
+from pytio.mock.example import EXAMPLE_HEARTBEAT_S, EXAMPLE_PSK, EXAMPLE_PSK_HINT
 from pytio.pci.codes import ExtendedCapabilityId
 from pytio.spdm import Requester, RequesterConfig, SpdmVersion
 from pytio.spdm.capabilities import RequesterCapabilities
@@ -165,6 +164,20 @@ def test_a_session_takes_stream_and_interface_with_it(end: LeaveSession | Connec
     assert bench.device.ide.state_of(0) is ide.StreamState.INSECURE
 
 
+def test_a_session_dies_of_silence() -> None:
+    now = [0.0]
+    bench = Bench(clock=lambda: now[0])
+    host = Host(bench)
+    host.connect()
+    host.run(VF)
+    bench.device.dsm.wake()
+    assert bench.device.state(VF) is TdiState.RUN
+    now[0] = 10 * EXAMPLE_HEARTBEAT_S
+    bench.device.dsm.wake()
+    assert bench.device.state(VF) is TdiState.ERROR
+    assert bench.device.ide.state_of(0) is ide.StreamState.INSECURE
+
+
 def test_k_set_stop_by_message() -> None:
     bench = Bench()
     host = Host(bench)
@@ -292,10 +305,8 @@ def test_a_conventional_reset_ends_everything() -> None:
     with pytest.raises((DoePeerError, BackendTimeoutError)):
         host.ask(tdisp.GetTdispVersion(interface_id=InterfaceId.of(VF)))
     again = Host(bench)
-    for port in (bench.root,):
-        port.happen(ide.StreamCause.LINK_DOWN)
-        at = bench.stream_register(port, 4)
-        port.function.space.write(at, 4, 0)
+    bench.root.happen(ide.StreamCause.LINK_DOWN)
+    bench.write_stream(bench.root, 4, 0)
     again.connect()
     again.run(VF)
     assert bench.mmio_read(VF_BARS[4], 6, tee=True) == bytes(6)
@@ -307,7 +318,6 @@ def test_a_hot_reset_comes_over_the_link() -> None:
     bench.link.hot_reset()
     assert bench.device.state(VF) is TdiState.CONFIG_UNLOCKED
     assert list(bench.device.functions) == [PF]
-    assert LinkEvent.HOT_RESET in LinkEvent
 
 
 def test_a_session_outlives_function_level_resets() -> None:

@@ -126,11 +126,17 @@ class Completer:
 
     def _completion(self, event: ide.TlpReceived) -> None:
         header = event.tlp.header
-        requester = header.transaction[0] if header.transaction else None
-        function = next((one for one in self.functions() if one.bdf.requester_id == requester), None)
-        if header.has_data and function is not None and getattr(header, "poisoned", False):
+        assert isinstance(header, ide.Completion)
+        if not header.poisoned:
+            self.transactions.take(event.tlp)
+            return
+        function = next((one for one in self.functions() if one.bdf.requester_id == header.requester_id), None)
+        if function is not None:
             self.poisoned(function)
-        self.transactions.take(event.tlp)
+        failed = header.replace(
+            tlp_type=ide.TlpType.CPL, length=0, byte_count=0, status=ide.CompletionStatus.COMPLETER_ABORT
+        )
+        self.transactions.take(ide.Tlp(header=failed))  # poisoned data are none: the request has failed
 
     def _refuse(self, request: ide.Tlp, function: DeviceFunction) -> None:
         self.transactions.refuse(request, function.bdf.requester_id)

@@ -50,11 +50,6 @@ class SrIov:
         function.subscribe(self._function_event)
 
     @property
-    def count(self) -> int:
-        """How many virtual functions there are now."""
-        return self._count
-
-    @property
     def is_memory_enabled(self) -> bool:
         """Whether the virtual functions answer memory requests: their own Command register has no such bit."""
         control = self._space.peek(self.offset + _CONTROL, 2)

@@ -59,14 +59,12 @@ class DeviceTdi:
     Attributes:
         function: its host.
         request: the lock that is in force; None in CONFIG_UNLOCKED.
-        stopped: is called when everything under way has to end: the interface stops, fails or is locked anew.
     """
 
     def __init__(self, function: DeviceFunction, surroundings: Surroundings) -> None:
         """Start unlocked."""
         self.function = function
         self.request: LockInterfaceRequest | None = None
-        self.stopped: Callable[[], object] = lambda: None
         self._surroundings = surroundings
 
     @property
@@ -81,7 +79,10 @@ class DeviceTdi:
         return has_table and self.request is not None and LockFlags.LOCK_MSIX in self.request.flags
 
     def lock(self, request: LockInterfaceRequest, session: int) -> InterfaceReport:
-        """Abort what is under way, and report; raises TdispPeerError where the configuration does not allow a lock."""
+        """Report; raises TdispPeerError where the configuration does not allow a lock.
+
+        Nothing is under way that has to be aborted: a transfer is over when the write that started it has returned.
+        """
         for check in _CHECKS:
             for code, detail in check(self.function, self._surroundings, request, session):
                 raise TdispPeerError(code, detail)
@@ -89,7 +90,6 @@ class DeviceTdi:
             report = interface_report(self.function, self._surroundings.config, request)
         except ValueError as error:
             raise TdispPeerError(TdispErrorCode.INVALID_REQUEST, str(error)) from error
-        self.stopped()
         self.request = request
         return report
 
@@ -97,16 +97,15 @@ class DeviceTdi:
         """Do nothing more: the rules look at the state."""
 
     def fail(self, cause: Cause) -> None:
-        """End what is under way, and forget what the TVM left; the lock stays until STOP."""
+        """Forget what the TVM left; the lock stays until STOP."""
         self._scrub()
 
     def stop(self) -> None:
-        """End what is under way, forget what the TVM left, and unlock."""
+        """Forget what the TVM left, and unlock."""
         self._scrub()
         self.request = None
 
     def _scrub(self) -> None:
-        self.stopped()
         if self.request is not None:  # what no TVM had belongs to whoever wrote it
             self.function.scrub()
 
