@@ -236,14 +236,7 @@ def walk_a_page(machine: Machine) -> None:
     ends = (nobody, firmware, guest, guest.replace(immutable=1), elsewhere, elsewhere.replace(immutable=1))
     for start in (nobody, firmware, guest, guest.replace(immutable=1)):
         for is_validated in (False, True):
-            for after in (
-                nobody,
-                firmware,
-                guest,
-                guest.replace(immutable=1),
-                elsewhere,
-                elsewhere.replace(immutable=1),
-            ):
+            for after in ends:
                 host.rmp_update(paddr, start)
                 if start.immutable:
                     machine.run(reclaim_page(paddr))
