@@ -192,6 +192,37 @@ def test_a_message_is_complete_when_the_hole_before_it_is_filled(tmp_path: Path)
     assert times == [3000] + [8000] * 5
 
 
+@pytest.mark.parametrize("late", [1, 4, 8])
+def test_an_acknowledgement_may_be_captured_before_what_it_acknowledges(late: int, tmp_path: Path) -> None:
+    """The other end had the whole message; it is its first half that comes late here, and takes nothing with it."""
+    made = Talk().handshake()
+    data = [data for _, data in said()[:12:2]]
+    made.say(0, data[0], len(data[0]) // 2)
+    for message in said()[1:12]:
+        made.say(*message)
+    packets = made.segments
+    packets.insert(4 + late, packets.pop(3))
+    found = [*trace(tmp_path, packets)]
+    assert [record.problems for record in found] == [()] * 12
+    assert [record.data for record in found] == [data for _, data in said()[:12]]
+
+
+def test_an_acknowledgement_does_not_wait_for_ever(tmp_path: Path) -> None:
+    made = Talk().handshake()
+    made.say(0, said()[0][1], len(said()[0][1]) // 2)
+    for message in said()[1:12]:
+        made.say(*message)
+    packets = made.segments
+    packets.insert(4 + 9, packets.pop(3))
+    found = [*trace(tmp_path, packets)]
+    assert [record.data for record in found if not record.notes] == [data for _, data in said()[1:12]]
+    [rest] = [record for record in found if record.notes]
+    assert (rest.notes, rest.data) == (
+        ("13 bytes: the rest of a message whose beginning was not captured",),
+        said()[0][1][-13:],
+    )
+
+
 # --- what is missing -----------------------------------------------------------------------------------------------
 
 

@@ -37,6 +37,8 @@ _SPDM_HEADER_BYTES: Final = 4
 _SESSION_ID_BYTES: Final = 4
 _RECORD_HEADER_BYTES: Final = _SESSION_ID_BYTES + 2  # of a secured message on TCP: the length follows
 _ENOUGH_BYTES: Final = max(_PLATFORM_BYTES, _BINDING_BYTES + _RECORD_HEADER_BYTES)
+_PATIENCE: Final = 8
+"""How many segments an acknowledgement waits for what it acknowledges, where that was captured after it."""
 _MOST_SKIPPED_BYTES: Final = 4096
 """How much is kept of bytes that are no frame."""
 
@@ -229,6 +231,7 @@ class Connection:
         self._carriers: dict[tuple[Endpoint, Framing], Carrier] = {}
         self._unknown_pieces = 0
         self._is_over = False
+        self._held: list[tuple[Segment, Frame]] = []  # the first acknowledges what may have been captured after it
 
     def begins_again(self, segment: Segment) -> bool:
         """Whether a segment opens another connection between the same ends."""
@@ -236,6 +239,29 @@ class Connection:
 
     def take(self, segment: Segment, packet: Frame) -> Iterator[Frame]:
         """Yield the frames that a segment completes, in the other direction those that it shows to be incomplete."""
+        self._held.append((segment, packet))
+        while self._held:
+            at = self._next()
+            if at is None and len(self._held) <= _PATIENCE:
+                return
+            yield from self._take(*self._held.pop(at or 0))
+
+    def _next(self) -> int | None:
+        """Return which of the segments that are held comes first, None if it may still be to come."""
+        first = self._held[0][0]
+        missed = self._streams[first.destination]
+        if not first.header.ack or not missed.gives_up_at(first.header.acknowledged):
+            return 0
+        return next(
+            (
+                at
+                for at, (segment, _) in enumerate(self._held)
+                if segment.source == first.destination and missed.goes_on_with(segment)
+            ),
+            None,
+        )
+
+    def _take(self, segment: Segment, packet: Frame) -> Iterator[Frame]:
         header = segment.header
         if self._is_over:
             return
@@ -253,6 +279,8 @@ class Connection:
 
     def finish(self, packet: Frame) -> Iterator[Frame]:
         """Yield what is incomplete, now that no more will come; ``packet`` is the last one."""
+        while self._held:
+            yield from self._take(*self._held.pop(self._next() or 0))
         for end in self._ends:
             yield from self._cuts(end, self._streams[end].give_up(packet.time_ns), packet)
         for end, framer in self._framers.items():

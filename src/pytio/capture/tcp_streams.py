@@ -1,9 +1,10 @@
 """TCP connections as overheard: segments in any order become two streams of bytes, and what is missing is said.
 
 A listener sees what the receiver may not have seen, and may miss what it has seen. So a hole is waited for as long as
-the receiver waits, too: once it acknowledges bytes that were never captured, they will not come. Where bytes are sent
-twice, the segment that begins earlier counts (RFC 9293 lets a receiver do either). This file knows sequence numbers,
-and nothing of what the bytes say.
+the receiver waits, too: once it acknowledges bytes that were never captured, they will not come, but for what was
+captured out of order (the connection looks a few segments ahead). Where bytes are sent twice, the segment that begins
+earlier counts (RFC 9293 lets a receiver do either). This file knows sequence numbers, and nothing of what the bytes
+say.
 """
 
 from __future__ import annotations
@@ -87,8 +88,17 @@ class Stream:
 
     def acknowledge(self, sequence: int, time_ns: int) -> Iterator[Piece | Hole]:
         """Yield what comes after holes that the receiver says it does not have: ``sequence`` is what it waits for."""
-        while self._waiting and self._position_of(sequence) >= self._waiting[0][0]:
+        while self.gives_up_at(sequence):
             yield from self._skip(time_ns)
+
+    def gives_up_at(self, sequence: int) -> bool:
+        """Whether an acknowledgement means that something was not captured, as far as captured until now."""
+        return bool(self._waiting) and self._position_of(sequence) >= self._waiting[0][0]
+
+    def goes_on_with(self, segment: Segment) -> bool:
+        """Whether a segment brings the byte that the stream waits for."""
+        ahead = self._position_of((segment.header.sequence + segment.header.syn) % _SEQUENCE_SPAN) - self._position
+        return ahead <= 0 < ahead + len(segment.payload)
 
     def give_up(self, time_ns: int) -> Iterator[Piece | Hole]:
         """Yield everything that waits, and the holes before it; nothing more will come."""
