@@ -23,6 +23,7 @@ extensions = cythonize(
         extension("scan"),
         extension("openers", ("crypto",)),  # OpenSSL's libcrypto
         extension("records"),
+        extension("hkdf", ("crypto",)),
         extension("units"),
         extension("sealing"),
         extension("opening"),

@@ -76,7 +76,7 @@ def twins(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> st
     """Run a test on everything that is compiled, and on the pure twins; return which."""
     which: str = request.param
     if which == "compiled":
-        for module in ("scan", "openers", "records"):
+        for module in ("scan", "openers", "records", "hkdf"):
             pytest.importorskip(f"pytio._accel.{module}", reason=f"{module} is not compiled here")
     monkeypatch.setattr(_accel, "chosen", _accel.PURE if which == "pure" else _accel.compiled())
     return which

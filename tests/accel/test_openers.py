@@ -13,8 +13,8 @@ from pytio._accel.pure_openers import BIG, LITTLE
 from pytio._accel.pure_openers import RecordOpener as PureRecordOpener
 from pytio._accel.pure_records import DONE, FAILED, OPENED, RAW, READ, STOPS
 from pytio._accel.pure_rows import KIND_OTHER, KIND_SECURED, KIND_SPDM, ROW, ROW_BYTES, STATE_FOREIGN, STATE_OPEN
+from pytio.capture.derivation import record_opener
 from pytio.capture.index_rows import row_at
-from pytio.capture.session_keys import record_opener
 from pytio.crypto import Secret
 from pytio.crypto.algorithms import AeadAlgorithm
 from pytio.spdm.key_schedule import RecordKeys
@@ -141,7 +141,7 @@ class Capture:
 
     def __init__(self) -> None:
         self.opens, self.request, self.response = session()
-        self.data = bytearray()
+        self.data = b""
         self.rows = bytearray()
 
     def add(self, side: int, message: bytes, *, inner: int = 0, session_id: int = SESSION) -> None:
@@ -215,7 +215,7 @@ def test_says_what_it_cannot_tell(twins: str, message: bytes, inner: int, state:
 def test_says_what_does_not_open(twins: str) -> None:
     capture = Capture()
     capture.add(0, b"\x12\x60\x00\x00")
-    capture.data[-1] ^= 1
+    capture.data = capture.data[:-1] + bytes([capture.data[-1] ^ 1])
     assert capture.open() == (0, 0, FAILED)
     assert capture.opens[0].sequence == 0
     assert not any(capture.plain)

@@ -11,8 +11,10 @@ import pytest
 from pytio.capture import Record, Trace, open_capture
 from pytio.capture.dissector import Dissector
 from pytio.capture.plain_records import PlainRecord
+from pytio.capture.records import Layer, layer_of
 from pytio.capture.render import summary_line
 from pytio.capture.secrets import SecretStore
+from pytio.spdm.transcript import Piece, piece_of
 from tests.capture import recorded
 from tests.soak.mutations import file_of
 
@@ -115,3 +117,17 @@ def test_a_request_that_does_not_decode_asks_nothing(twins: str, tmp_path: Path,
     assert isinstance(found[at], PlainRecord)
     assert [record.to_dict() for record in found] == [record.to_dict() for record in expected]
     assert expected[at].problems
+
+
+def test_what_is_made_past_an_init_lacks_nothing() -> None:
+    """Every field is set, also one that was added since."""
+    for quick, plain in (
+        (layer_of("spdm", b"\x12", None, {"code": 1}, "GET_VERSION", secret=True), Layer),
+        (piece_of("GET_VERSION", b"\x10", "A", 7, ()), Piece),
+    ):
+        assert type(quick) is plain
+        assert quick == attrs.evolve(quick)
+        with pytest.raises(attrs.exceptions.FrozenInstanceError):
+            quick.data = b""  # type: ignore[misc]
+    assert layer_of("spdm", b"\x12", None, {}) == Layer("spdm", b"\x12")
+    assert piece_of("GET_VERSION", b"\x10", "A") == Piece("GET_VERSION", b"\x10", "A")

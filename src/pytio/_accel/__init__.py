@@ -51,12 +51,20 @@ class Twins:
         scan: the module of the scanners.
         openers: the module of compiled openers, or None.
         records: the module of the record table that goes with them.
+        hkdf: the module that derives keys, or None.
     """
 
-    def __init__(self, scan: ModuleType, openers: ModuleType | None, records: ModuleType | None) -> None:
+    def __init__(
+        self,
+        scan: ModuleType,
+        openers: ModuleType | None = None,
+        records: ModuleType | None = None,
+        hkdf: ModuleType | None = None,
+    ) -> None:
         self.scan = scan
         self.openers = openers
         self.records = records
+        self.hkdf = hkdf
 
     def session_opener(self, request: AnyRecordOpener, response: AnyRecordOpener) -> AnySessionOpener:
         """Return what opens both directions of a session."""
@@ -73,7 +81,7 @@ class Twins:
         return made
 
 
-PURE = Twins(pure, None, None)
+PURE = Twins(pure)
 """The pure twins."""
 chosen = PURE
 """The twins in use."""
@@ -88,8 +96,12 @@ def compiled() -> Twins:
     try:
         from pytio._accel import openers, records  # noqa: PLC0415  they may not be there
     except ImportError:  # OpenSSL's headers were not there, or its library is not there now
-        return Twins(scan, None, None)
-    return Twins(scan, openers, records)
+        return Twins(scan)
+    try:
+        from pytio._accel import hkdf  # noqa: PLC0415  it may not be there
+    except ImportError:  # OpenSSL is older than 3.0
+        return Twins(scan, openers, records)
+    return Twins(scan, openers, records, hkdf)
 
 
 if not IS_PURE_WANTED:

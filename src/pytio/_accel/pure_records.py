@@ -6,7 +6,7 @@ of its session, and whatever is unusual.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from pytio._accel.pure_openers import TAG_BYTES, SessionOpener
 from pytio._accel.pure_rows import (
@@ -20,9 +20,6 @@ from pytio._accel.pure_rows import (
     STATE_OPEN,
     describe,
 )
-
-if TYPE_CHECKING:
-    from typing_extensions import Buffer
 
 __all__ = ("DONE", "FAILED", "OPENED", "RAW", "READ", "STOPS", "RecordTable", "fill_opened", "turned")
 
@@ -49,7 +46,7 @@ class RecordTable:
                 self._sessions.setdefault((heard, session), []).append((flow, opener))
 
     def open_rows(
-        self, data: Buffer, rows: bytearray, first: int, count: int, stops: bytes, plain: bytearray, plain_at: int
+        self, data: bytes, rows: bytearray, first: int, count: int, stops: bytes, plain: bytearray, plain_at: int
     ) -> tuple[int, int, int]:
         """Go through rows from ``first`` on, and open what can be opened.
 

@@ -1,7 +1,5 @@
 """Opening the secured records of an index one after the other, on OpenSSL's EVP."""
 
-from typing_extensions import Buffer
-
 from pytio._accel.pure_openers import AnySessionOpener
 
 class RecordTable:
@@ -14,7 +12,7 @@ class RecordTable:
         """
 
     def open_rows(
-        self, data: Buffer, rows: bytearray, first: int, count: int, stops: bytes, plain: bytearray, plain_at: int
+        self, data: bytes, rows: bytearray, first: int, count: int, stops: bytes, plain: bytearray, plain_at: int
     ) -> tuple[int, int, int]:
         """Go through rows from ``first`` on, and open what can be opened.
 

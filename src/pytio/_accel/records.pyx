@@ -1,5 +1,6 @@
 """Compiled twin of `pytio._accel.pure_records`; `records.pyi` says what the class promises."""
 
+from cpython.bytearray cimport PyByteArray_AS_STRING
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 
@@ -113,23 +114,26 @@ cdef class RecordTable:
                 made[self.count].pair = &opener.c
             self.count += 1
 
-    def open_rows(self, const uint8_t[::1] data not None, uint8_t[::1] rows not None, Py_ssize_t first,
-                  Py_ssize_t count, const uint8_t[::1] stops not None, uint8_t[::1] plain not None,
-                  Py_ssize_t plain_at):
+    def open_rows(self, bytes data not None, bytearray rows not None, Py_ssize_t first, Py_ssize_t count,
+                  bytes stops not None, bytearray plain not None, Py_ssize_t plain_at):
         # The interpreter stays locked: nobody may exchange the keys of a session meanwhile.
         cdef Py_ssize_t at = first, index
         cdef Row* row
         cdef Entry* entry
         cdef int reason = DONE
+        cdef const uint8_t* at_data = <const uint8_t*>data
+        cdef const uint8_t* marks = <const uint8_t*>stops
+        cdef uint8_t* at_plain = <uint8_t*>PyByteArray_AS_STRING(plain)
+        cdef Py_ssize_t data_bytes = len(data), plain_bytes = len(plain)
 
-        if first < 0 or count > rows.shape[0] // <Py_ssize_t>sizeof(Row) or stops.shape[0] != STOPS:
+        if first < 0 or count > len(rows) // <Py_ssize_t>sizeof(Row) or len(stops) != STOPS:
             raise ValueError("rows that are not there")
-        if not 0 <= plain_at <= plain.shape[0] or plain.shape[0] > MOST_PLAIN:
+        if not 0 <= plain_at <= plain_bytes or plain_bytes > MOST_PLAIN:
             raise ValueError("no room for payloads")
         while at < count and not reason:
-            row = <Row*>&rows[0] + at
+            row = <Row*>PyByteArray_AS_STRING(rows) + at
             if row.kind == KIND_SPDM:
-                reason = READ if stops[row.code] else DONE
+                reason = READ if marks[row.code] else DONE
             elif row.kind != KIND_SECURED:
                 reason = READ
             else:
@@ -137,18 +141,18 @@ cdef class RecordTable:
                     entry = self.entries + index
                     if entry.session != row.session or (entry.flow != row.flow and entry.flow != turned(row.flow)):
                         continue
-                    if not is_inside(row, data.shape[0], plain.shape[0] - plain_at):
+                    if not is_inside(row, data_bytes, plain_bytes - plain_at):
                         raise ValueError("rows that do not fit their data")
                     reason = FAILED
-                    if entry.pair is NULL or not open_row(entry.pair, row, &data[row.offset + row.body],
-                                                          &plain[plain_at]):
+                    if entry.pair is NULL or not open_row(entry.pair, row, at_data + row.offset + row.body,
+                                                          at_plain + plain_at):
                         continue
                     row.flow = entry.flow
                     row.plain = <uint32_t>plain_at
                     reason = RAW
                     plain_at += row.plain_size
-                    if look_inside(row, &plain[row.plain], entry.pair.sides[0].is_encrypted):
-                        reason = OPENED if stops[INSIDE + row.code] else DONE
+                    if look_inside(row, at_plain + row.plain, entry.pair.sides[0].is_encrypted):
+                        reason = OPENED if marks[INSIDE + row.code] else DONE
                     break
             at += not reason
         return at, plain_at, reason

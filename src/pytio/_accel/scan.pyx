@@ -1,5 +1,6 @@
 """Compiled twin of `pytio._accel.pure`'s scanners; `scan.pyi` says what they promise."""
 
+from cpython.bytearray cimport PyByteArray_AS_STRING
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 
@@ -143,17 +144,17 @@ def scan_pcapng(const uint8_t[::1] data not None, Py_ssize_t at, bint big_endian
     return count, cur.at - base
 
 
-def last_requests(uint8_t[::1] rows not None, Py_ssize_t first, Py_ssize_t stop):
+def last_requests(bytearray rows not None, Py_ssize_t first, Py_ssize_t stop):
     cdef Py_ssize_t at, index, known = 0
     cdef const Row* row
     cdef const Row* other
     cdef const Row* seen[MOST_PLACES]
     cdef list found = []
 
-    if not 0 <= first <= stop <= rows.shape[0] // <Py_ssize_t>sizeof(Row):
+    if not 0 <= first <= stop <= len(rows) // <Py_ssize_t>sizeof(Row):
         raise ValueError("rows that are not there")
     for at in range(stop - 1, first - 1, -1):
-        row = <const Row*>&rows[0] + at
+        row = <const Row*>PyByteArray_AS_STRING(rows) + at
         if row.direction != REQUEST:
             continue
         for index in range(known):

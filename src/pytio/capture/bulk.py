@@ -30,9 +30,9 @@ from pytio.capture.index_rows import NO_OFFSET, IndexRow, row_at, row_of
 from pytio.capture.packet_frames import Messages
 from pytio.capture.pcapng import OnSecrets
 from pytio.capture.places import ROW_LINKS, Places
-from pytio.capture.plain_records import followed_record
+from pytio.capture.plain_records import followed_record, read_record
 from pytio.capture.records import Direction, Record
-from pytio.capture.row_talk import CARRIERS, FOLLOWED, RowTalk
+from pytio.capture.row_talk import CARRIERS, ENCAPSULATED, FOLLOWED, RowTalk
 from pytio.capture.scanning import Batch, pieces
 from pytio.capture.secrets import SecretStore
 from pytio.spdm.codes import SpdmCode
@@ -186,7 +186,7 @@ class BulkReader:
             return True
         if not _says_all(row, reason) or row.code in CARRIERS:
             return False
-        self.talk.follow(row, self.talk.message(batch, row))
+        self.talk.hear(row, self.talk.message(batch, row))
         return True
 
     def _told(self, batch: Batch, at: int, reason: int, filled: int) -> Record:
@@ -195,7 +195,9 @@ class BulkReader:
         if not _says_all(row, reason):
             return self._record(batch, row, reason, filled)
         message = self.talk.message(batch, row)
-        return followed_record(self.places, batch, row, self.number + 1, message, self.talk.follow(row, message))
+        if row.code in CARRIERS or row.code in ENCAPSULATED:
+            return read_record(self.places, batch, row, self.number + 1, message, self.talk.read(row, message))
+        return followed_record(self.places, batch, row, self.number + 1, message, self.talk.overhear(row, message))
 
     def _open_later(self, batch: Batch, at: int, filled: int) -> tuple[int, int]:
         """Open a record that is not simply the next one of its session; if that cannot be, it stays closed."""
@@ -208,7 +210,7 @@ class BulkReader:
             if session is None or session.keys is None:
                 continue
             before = session.keys.pair
-            opened = session.keys.open(raw[:header], raw[header:], raw[4 : 4 + row.number_bytes])
+            opened = session.keys.open(raw[:header], raw[header:], raw[4 : 4 + row.number_bytes], is_next=False)
             if opened is None:
                 continue
             if session.keys.pair is not before:  # it has proven its secret just now

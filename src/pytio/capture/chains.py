@@ -11,7 +11,7 @@ from pytio.errors import DecodeError
 from pytio.spdm.certificate_chain import CertificateChain
 from pytio.spdm.messages.certificate import Certificate, GetCertificate
 from pytio.spdm.messages.digests import Digests
-from pytio.spdm.transcript import Piece, Pieces, joined
+from pytio.spdm.transcript import Piece, Pieces, joined, piece_of
 
 __all__ = ("ChainStore",)
 
@@ -39,7 +39,7 @@ class ChainStore:
         so_far = self._portions.get(slot, ()) if offset else ()
         if sum(len(piece.data) for piece in so_far) != offset:
             return
-        portion = Piece(f"certificate chain in slot {slot}, from byte {offset}", response.cert_chain, "", number)
+        portion = piece_of(f"certificate chain in slot {slot}, from byte {offset}", response.cert_chain, "", number)
         self._portions[slot] = (*so_far, portion)
         if not response.remainder_length and not response.large_remainder_length:
             self._chains[slot] = self._portions.pop(slot)
@@ -59,7 +59,7 @@ class ChainStore:
         portions = self._chains.get(slot, ())
         value = crypto.digest(algorithm, joined(portions)) if portions else self._digests.get(slot)
         what = f"hash of the certificate chain in slot {slot}"
-        return None if value is None else Piece(what, value, rule, stands_for=portions)
+        return None if value is None else piece_of(what, value, rule, stands_for=portions)
 
     def certificates(self, slot: int, algorithm: crypto.HashAlgorithm) -> tuple[bytes, ...]:
         """Return the certificates of a chain that was read to its end, root side first, each as DER.

@@ -8,22 +8,35 @@ handler for each message class that changes anything. Transports are decided out
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar, Final, NamedTuple, Protocol
+from typing import Any, ClassVar, Final, NamedTuple
 
 import attrs
 
 from pytio.capture.chains import ChainStore
 from pytio.capture.checks import Checker
-from pytio.capture.decoding import HEADER_BYTES, REQUEST_BIT, Context, decode, decode_vendors, is_request
-from pytio.capture.draft import Draft
+from pytio.capture.decoding import (
+    HEADER_BYTES,
+    REQUEST_BIT,
+    Asked,
+    Context,
+    Facts,
+    decode,
+    decode_vendors,
+    is_request,
+    parsed,
+)
+from pytio.capture.derivation import heard_schedule
+from pytio.capture.draft import UNHEARD, Draft
 from pytio.capture.keylog import session_key
 from pytio.capture.reassembly import ChunkTransfer, LostChunkError
 from pytio.capture.records import Direction
 from pytio.capture.secrets import SecretKind, SecretStore
 from pytio.capture.session_keys import SessionKeys, Side
-from pytio.crypto import UnsupportedAlgorithmError
+from pytio.capture.unsigned_transcript import UnsignedTranscript
+from pytio.crypto import UnsupportedAlgorithmError, digest
 from pytio.errors import DecodeError
 from pytio.spdm.codes import SpdmCode, SpdmErrorCode
+from pytio.spdm.key_schedule import KeySchedule
 from pytio.spdm.messages.algorithms import Algorithms, NegotiateAlgorithms
 from pytio.spdm.messages.base import SpdmMessage
 from pytio.spdm.messages.capabilities import Capabilities, GetCapabilities
@@ -41,10 +54,10 @@ from pytio.spdm.messages.psk import PskExchange, PskExchangeRsp, PskFinish, PskF
 from pytio.spdm.negotiated import Negotiated
 from pytio.spdm.opaque import selected_secured_version
 from pytio.spdm.records import Protection, sequence_orders
-from pytio.spdm.transcript import Piece, Pieces, SessionTranscript, Transcript, joined
+from pytio.spdm.transcript import Piece, Pieces, SessionTranscript, Transcript, joined, piece_of
 from pytio.wire import WireStruct
 
-__all__ = ("Asked", "Channel", "Conversation", "Said", "Session", "Signed")
+__all__ = ("Channel", "Conversation", "Said", "Session", "Signed")
 
 _RSP_SESSION_ID_SHIFT: Final = 16
 _MOST_LAYERS: Final = 8
@@ -62,6 +75,7 @@ _OUTSIDE_TRANSCRIPTS: Final = frozenset(
         SpdmCode.RESPOND_IF_READY,
     }
 )
+_KEPT_REQUESTS: Final = frozenset({SpdmCode.GET_CAPABILITIES, SpdmCode.NEGOTIATE_ALGORITHMS})
 _DEFERRED: Final = frozenset({SpdmErrorCode.RESPONSE_NOT_READY, SpdmErrorCode.LARGE_RESPONSE})
 """Errors that only put the answer off."""
 _SIGNED: Final = {
@@ -80,15 +94,7 @@ class Said(NamedTuple):
 
     def piece(self, rule: str) -> Piece:
         """Return the message as a piece of a transcript."""
-        return Piece(self.message.NAME, self.raw, rule, self.number)
-
-
-class Asked(Protocol):
-    """A request, as far as its answer needs it."""
-
-    @property
-    def message(self) -> SpdmMessage:
-        """The message."""
+        return piece_of(self.message.NAME, self.raw, rule, self.number)
 
 
 @attrs.define(eq=False)
@@ -129,11 +135,14 @@ class Conversation:
         self._secrets = secrets
         self._signed = signed
         self._checker = Checker(self) if verify else None
+        self._listens = signed is not None or verify
         self._restart()
 
     def _restart(self) -> None:
-        self.transcript = Transcript()
+        self.transcript = Transcript() if self._listens else UnsignedTranscript()
         self.negotiated: Negotiated | None = None
+        self.facts: Facts | None = None
+        self._schedule: KeySchedule | None = None
         self.sessions: dict[int, Session] = {}
         self.outside = Channel()
         self._newest: Session | None = None
@@ -154,46 +163,76 @@ class Conversation:
             draft.direction = Direction.REQUEST if is_request(raw) else Direction.RESPONSE
         waiting = channel.encapsulated_request if encapsulated else channel.request
         asked = waiting.message if waiting is not None else None
-        context = Context(self.negotiated, asked, channel.session is not None, encapsulated, padding)
+        context = Context(self.facts, asked, channel.session is not None, encapsulated, padding)
         decoded = decode(draft, raw, context, base)
         if decoded is not None:
             message, size = decoded
             said = Said(message, raw[:size], draft.frame.number)
-            self._follow(draft, said, channel, base, padding, encapsulated=encapsulated)
+            carried = self._follow(draft, said, channel, encapsulated=encapsulated)
+            if carried is not None:
+                inner, is_encapsulated = carried
+                if len(draft.layers) > _MOST_LAYERS:
+                    draft.fail(DecodeError("messages inside messages, too deep", inner), base)
+                elif len(inner) > padding or any(inner):
+                    at = base + size - len(inner) if said.raw.endswith(inner) else 0
+                    self.read(draft, inner, channel, base=at, padding=padding, encapsulated=is_encapsulated)
+            decode_vendors(draft, message, base + size)
+
+    def hear(self, raw: bytes, channel: Channel, *, padding: int, draft: Draft = UNHEARD) -> Said | None:
+        """Follow a message as `read` does, and return it if it decodes; no layers are made, only remarks."""
+        return self._hear(raw, channel, padding, draft, encapsulated=False, depth=0)
+
+    def _hear(
+        self, raw: bytes, channel: Channel, padding: int, draft: Draft, *, encapsulated: bool, depth: int
+    ) -> Said | None:
+        waiting = channel.encapsulated_request if encapsulated else channel.request
+        decoded = parsed(raw, self.facts, waiting, encapsulated=encapsulated)
+        if decoded is None:
+            return None
+        said = Said(decoded[0], raw[: decoded[1]], 0)
+        carried = self._follow(draft, said, channel, encapsulated=encapsulated)
+        if carried is not None and depth < _MOST_LAYERS:
+            inner, is_encapsulated = carried
+            if len(inner) > padding or any(inner):
+                self._hear(inner, channel, padding, draft, encapsulated=is_encapsulated, depth=depth + 1)
+        return said
+
+    def ask(self, raw: bytes, channel: Channel) -> None:
+        """Follow a request that changes nothing but how its response is read."""
+        decoded = parsed(raw, self.facts, None, encapsulated=False)
+        if decoded is None or decoded[0].code in _OUTSIDE_TRANSCRIPTS:
+            return
+        message, size = decoded
+        channel.request = said = Said(message, raw[:size], 0)
+        self.transcript.request(said.raw, context=channel.session)
+        if message.code in _KEPT_REQUESTS:
+            self._on_version(UNHEARD, said, channel)
 
     # what a message changes
 
-    def _follow(
-        self, draft: Draft, said: Said, channel: Channel, base: int, padding: int, *, encapsulated: bool
-    ) -> None:
-        code = said.message.code
+    def _follow(self, draft: Draft, said: Said, channel: Channel, *, encapsulated: bool) -> tuple[bytes, bool] | None:
+        """Let a message change what it changes.
+
+        Returns what it carries, if it is a carrier, and whether that is encapsulated; one that carries nothing keeps
+        the transport's padding.
+        """
+        kind, code = type(said.message), said.message.code
         if code is SpdmCode.GET_VERSION and not encapsulated:
             self._restart()
             channel = self.outside
-        self._report_signed(draft, said, channel, encapsulated)
+        if self._listens:
+            self._report_signed(draft, said, channel, encapsulated)
         if code not in _OUTSIDE_TRANSCRIPTS:
             self._note_in_transcript(said, channel, encapsulated)
         try:
             if encapsulated:
                 self._on_encapsulated_response(said, channel)
-            elif handler := self._HANDLERS.get(type(said.message)):
+            elif handler := self._HANDLERS.get(kind):
                 handler(self, draft, said, channel)
         except (UnsupportedAlgorithmError, ValueError) as error:
             draft.notes.append(f"{said.message.NAME} cannot be followed: {error}")
-        if carried := self._CARRIED.get(type(said.message)):
-            inner, is_encapsulated = carried(self, draft, said, channel)
-            if len(draft.layers) > _MOST_LAYERS:
-                draft.fail(DecodeError("messages inside messages, too deep", inner), base)
-            elif len(inner) > padding or any(inner):  # a carrier that carries nothing keeps the transport's padding
-                self.read(
-                    draft,
-                    inner,
-                    channel,
-                    base=base + len(said.raw) - len(inner) if said.raw.endswith(inner) else 0,
-                    padding=padding,
-                    encapsulated=is_encapsulated,
-                )
-        decode_vendors(draft, said.message, base + len(said.raw))
+        carried = self._CARRIED.get(kind)
+        return carried(self, draft, said, channel) if carried is not None else None
 
     def _note_in_transcript(self, said: Said, channel: Channel, encapsulated: bool) -> None:
         context = channel.session
@@ -204,6 +243,8 @@ class Conversation:
                 channel.encapsulated_request = said
             else:
                 channel.request = said
+        elif not self._listens:
+            self.transcript.response(said.raw, context=context, encapsulated=encapsulated, source=said.number)
         elif not (isinstance(said.message, Error) and said.message.error_code in _DEFERRED):
             self.transcript.response(
                 said.raw,
@@ -214,8 +255,6 @@ class Conversation:
             )
 
     def _report_signed(self, draft: Draft, said: Said, channel: Channel, encapsulated: bool) -> None:
-        if self._signed is None and self._checker is None:
-            return
         signature = getattr(said.message, "signature", None)
         what = _SIGNED.get(said.message.code)
         if what is None or not signature:
@@ -251,7 +290,15 @@ class Conversation:
         self._report(what, covered, draft)
         if self._checker is not None and keys.transcript.is_known:
             self._checker.verify_data(draft, what, covered, received, keys, side)
-        keys.prove_by_verify_data(side, joined(covered), received)
+        keys.prove_by_verify_data(side, digest(keys.schedule.hash_algorithm, joined(covered)), received)
+
+    def _prove_exchange(self, draft: Draft, response: KeyExchangeRsp | PskExchangeRsp, keys: SessionKeys) -> None:
+        """The same for what the responder shows at once: it covers TH1, whose hash is there already."""
+        if self._listens:
+            what = f"{response.NAME} ResponderVerifyData"
+            self._prove(draft, what, keys.transcript.th1(), response.responder_verify_data, keys, "response")
+        else:
+            keys.prove_by_verify_data("response", keys.th1_hash, response.responder_verify_data)
 
     def _on_version(self, draft: Draft, said: Said, channel: Channel) -> None:
         self._vca[type(said.message)] = said.message
@@ -262,6 +309,8 @@ class Conversation:
         found: list[Any] = [self._vca[cls] for cls in wanted if cls in self._vca]
         if len(found) == len(wanted):
             self.negotiated = Negotiated.from_messages(*found)
+            self.facts = Facts(self.negotiated)
+            self._schedule = None
 
     def _on_digests(self, draft: Draft, said: Said, channel: Channel) -> None:
         assert isinstance(said.message, Digests)
@@ -297,7 +346,7 @@ class Conversation:
         if not isinstance(request, Said) or not isinstance(request.message, KeyExchange) or self.negotiated is None:
             draft.notes.append("the session cannot be followed: its KEY_EXCHANGE was not captured")
             return
-        schedule = self.negotiated.key_schedule()
+        schedule = self._key_schedule(self.negotiated)
         slot = request.message.slot_id
         chain = self._chains[False].piece(slot, schedule.hash_algorithm, "Ct")
         transcript = SessionTranscript(
@@ -309,7 +358,8 @@ class Conversation:
             digests=self.transcript.first_digests if self.negotiated.is_responder_multi_key else None,
             chain=chain,
         )
-        self._report("KEY_EXCHANGE_RSP signature", transcript.exchange_signature(), draft)
+        if self._signed is not None:
+            self._signed("KEY_EXCHANGE_RSP signature", transcript.exchange_signature(), draft)
         if self._checker is not None and chain is not None:
             covered = transcript.exchange_signature()
             self._checker.signature(draft, message.code, covered, message.signature, slot=slot)
@@ -318,6 +368,11 @@ class Conversation:
         if chain is None and session.keys is not None and not session.keys.do_without_transcript():
             draft.notes.append(f"the session cannot be followed: the certificate chain of slot {slot} is not known")
             session.keys = None
+
+    def _key_schedule(self, negotiated: Negotiated) -> KeySchedule:
+        if self._schedule is None:
+            self._schedule = heard_schedule(negotiated.key_schedule())
+        return self._schedule
 
     def _on_psk_exchange_rsp(self, draft: Draft, said: Said, channel: Channel) -> None:
         request, message = channel.request, said.message
@@ -349,16 +404,16 @@ class Conversation:
         self.sessions[session_id] = self._newest = session
         session.keys = SessionKeys(
             kind,
-            self.negotiated.key_schedule(),
+            self._key_schedule(self.negotiated),
             transcript,
             self._secrets,
             key=session_key(request.random_data if isinstance(request, KeyExchange) else request.requester_context),
             protection=Protection.ENCRYPT_AND_MAC if self.negotiated.is_encrypted else Protection.MAC_ONLY,
             orders=sequence_orders(selected_secured_version(response.opaque_data) or 0),
+            is_handshake_in_the_clear=self.negotiated.is_handshake_in_the_clear and kind is not SecretKind.PSK,
         )
         if response.responder_verify_data:
-            what = f"{response.NAME} ResponderVerifyData"
-            self._prove(draft, what, transcript.th1(), response.responder_verify_data, session.keys, "response")
+            self._prove_exchange(draft, response, session.keys)
         return session
 
     def _on_finish(self, draft: Draft, said: Said, channel: Channel) -> None:
@@ -374,17 +429,22 @@ class Conversation:
             keys.transcript.requester_chain = self._chains[True].piece(slot, keys.schedule.hash_algorithm, "CM")
             if keys.transcript.requester_chain is None:
                 draft.notes.append(f"the session cannot be followed: the requester's chain in slot {slot} is not known")
-            signed = len(said.raw) - len(message.requester_verify_data) - len(message.signature or b"")
-            covered = keys.transcript.finish_signature(said.raw[:signed], said.number)
-            self._report("FINISH signature", covered, draft)
-            if self._checker is not None and keys.transcript.requester_chain is not None:
-                value = message.signature or b""
-                self._checker.signature(draft, message.code, covered, value, slot=slot, by_requester=True)
-        unverified = said.raw[: len(said.raw) - len(message.requester_verify_data)]
-        covered = keys.transcript.finish_hmac(unverified, said.number)
+            if self._listens:
+                self._check_finish_signature(draft, said, message, keys, slot)
+        if self._listens or not keys.has_keys:
+            unverified = said.raw[: len(said.raw) - len(message.requester_verify_data)]
+            covered = keys.transcript.finish_hmac(unverified, said.number)
+            what = f"{message.NAME} RequesterVerifyData"
+            self._prove(draft, what, covered, message.requester_verify_data, keys, "request")
         keys.transcript.finish = said.piece("F")
-        what = f"{message.NAME} RequesterVerifyData"
-        self._prove(draft, what, covered, message.requester_verify_data, keys, "request")
+
+    def _check_finish_signature(self, draft: Draft, said: Said, message: Finish, keys: SessionKeys, slot: int) -> None:
+        value = message.signature or b""
+        signed = len(said.raw) - len(message.requester_verify_data) - len(value)
+        covered = keys.transcript.finish_signature(said.raw[:signed], said.number)
+        self._report("FINISH signature", covered, draft)
+        if self._checker is not None and keys.transcript.requester_chain is not None:
+            self._checker.signature(draft, message.code, covered, value, slot=slot, by_requester=True)
 
     def _leave_unchecked(self, draft: Draft, message: SpdmMessage) -> None:
         if self._checker is not None:
@@ -398,7 +458,10 @@ class Conversation:
             self._leave_unchecked(draft, message)
             return
         keys = session.keys
-        if isinstance(message, FinishRsp) and message.responder_verify_data:
+        is_proof = isinstance(message, FinishRsp) and message.responder_verify_data
+        if is_proof and (self._listens or not keys.has_keys):
+            assert isinstance(message, FinishRsp)
+            assert message.responder_verify_data is not None
             unverified = said.raw[: len(said.raw) - len(message.responder_verify_data)]
             covered = keys.transcript.finish_response_hmac(unverified, said.number)
             what = f"{message.NAME} ResponderVerifyData"

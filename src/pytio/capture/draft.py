@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from pytio.capture.frames import Frame, Problem
+from pytio.capture.frames import Frame, LinkType, Problem
 from pytio.capture.records import Check, Direction, Layer, Record
 from pytio.errors import DecodeError
 from pytio.wire import WireStruct
 from pytio.wire.declaration import structures
 
-__all__ = ("Draft", "Findings")
+__all__ = ("UNHEARD", "Draft", "Findings")
 
 
 class Findings:
@@ -76,6 +76,9 @@ def _note_reserved(message: WireStruct, path: str, notes: list[str]) -> None:
             notes.append(f"{path}.{name} is {shown}, though reserved")
 
 
+_UNSEEN: Final = Frame(0, 0, LinkType.PCI_DOE, b"", 0)
+
+
 class Draft(Findings):
     """What is known of a frame so far.
 
@@ -88,8 +91,8 @@ class Draft(Findings):
 
     __slots__ = ("checks", "direction", "frame", "transport")
 
-    def __init__(self, frame: Frame) -> None:
-        """Start with the frame."""
+    def __init__(self, frame: Frame = _UNSEEN) -> None:
+        """Start with the frame; with none where only what is inside its message matters."""
         super().__init__()
         self.frame = frame
         self.transport: str | None = None
@@ -112,3 +115,16 @@ class Draft(Findings):
             problems=problems,
             checks=tuple(self.checks),
         )
+
+
+class _Nowhere(list[Any]):
+    """A list that stays empty, whatever is appended."""
+
+    def append(self, _: Any) -> None:
+        """Do nothing."""
+
+
+UNHEARD: Final = Draft()
+"""For what is found where only the conversation has to go on: nobody will look at layers or remarks."""
+UNHEARD.direction = Direction.REQUEST
+UNHEARD.layers, UNHEARD.notes, UNHEARD.problems, UNHEARD.checks = _Nowhere(), _Nowhere(), _Nowhere(), _Nowhere()

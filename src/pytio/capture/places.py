@@ -28,23 +28,23 @@ class Places:
     def __init__(self) -> None:
         """Start with none."""
         self._numbers: dict[Place, int] = {}
-        self._places: list[Place] = []
+        self.known: list[Place] = []
 
     def number(self, transport: str | None, interface: str | None) -> int:
         """Return the number of a place."""
         place = transport, interface
         if place not in self._numbers:
-            self._numbers[place] = len(self._places)
-            self._places.append(place)
+            self._numbers[place] = len(self.known)
+            self.known.append(place)
         return self._numbers[place]
 
     def __getitem__(self, number: int) -> Place:
         """Return the place of a number."""
-        return self._places[number]
+        return self.known[number]
 
     def __len__(self) -> int:
         """Return how many there are."""
-        return len(self._places)
+        return len(self.known)
 
 
 def row_place(places: Places | None, link_type: int, interface: str | None) -> tuple[int, int]:

@@ -7,31 +7,30 @@ the same as those of a record that was read at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
 from pytio import doe
 from pytio._accel.pure_rows import INNER_MCTP_TYPE, KIND_SECURED, REQUEST, ROW, ROW_BYTES, STATE_CLEAR, STATE_OPEN
-from pytio.capture.conversation import Asked
-from pytio.capture.decoding import Context, decode, decode_vendors
+from pytio.capture.decoding import Asked, Context, Facts, add_decoded, decode, decode_vendors, innermost, parsed
 from pytio.capture.draft import Findings
 from pytio.capture.frames import Problem
 from pytio.capture.index_rows import IndexRow
 from pytio.capture.records import Check, Direction, Layer, Record
 from pytio.doe.codes import BYTES_PER_DW
 from pytio.spdm.messages.base import SpdmMessage
-from pytio.spdm.negotiated import Negotiated
 from pytio.transports.mctp import MctpPacket
 from pytio.wire import WireStruct
 
 if TYPE_CHECKING:
     from pytio.capture.bulk import BulkReader, Run
     from pytio.capture.places import Places
+    from pytio.capture.row_talk import Overheard
     from pytio.capture.scanning import Batch
 
-__all__ = ("PlainRecord", "PlainRequest", "followed_record", "plain_records")
+__all__ = ("PlainRecord", "PlainRequest", "followed_record", "plain_records", "read_record")
 
 _DIRECTIONS: Final = (None, Direction.REQUEST, Direction.RESPONSE)
 _SAID: Final = (STATE_CLEAR, STATE_OPEN)
@@ -41,13 +40,16 @@ _DOE_PADDING: Final = BYTES_PER_DW - 1
 class PlainRecord(Record):
     """A record whose row says everything but what is inside its message."""
 
-    __slots__ = ("asked", "findings", "negotiated", "raw_message", "row")
+    __slots__ = ("asked", "facts", "findings", "innermost", "raw_message", "remarks", "row", "said")
 
     row: tuple[int, ...]
     raw_message: bytes | None  # the SPDM message, and in a mailbox its padding; None in a record that is closed
-    negotiated: Negotiated | None
+    facts: Facts | None
     asked: Asked | None
     findings: Findings | None
+    said: tuple[SpdmMessage, int] | None  # the SPDM message and its size, once somebody has asked; None, too, if none
+    innermost: WireStruct | None  # once somebody has asked for it
+    remarks: Sequence[str]  # what its conversation has to say, beside what the bytes do
 
     def __new__(cls, **fields: Any) -> Record:  # type: ignore[misc]  # a changed copy is an ordinary record
         """Return an ordinary record; `plain_records` makes those that are not."""
@@ -60,24 +62,34 @@ class PlainRecord(Record):
             found = Findings()
             if self.raw_message is not None:
                 self._decode(found, self.raw_message)
+                found.notes += self.remarks
             object.__setattr__(self, "findings", found)
         return found
 
-    def _decode(self, found: Findings, message: bytes) -> None:
+    def _decode(self, found: Findings, raw: bytes) -> None:
         row = self.row
         is_clear = row[12] == STATE_CLEAR
-        asked = self.asked.message if self.asked is not None else None
         padding = 0 if row[19] or not is_clear else _DOE_PADDING
         base = row[4] if is_clear else 0
-        decoded = decode(found, message, Context(self.negotiated, asked, not is_clear, padding=padding), base)
-        if decoded is not None:
-            decode_vendors(found, decoded[0], base + decoded[1])
+        said = self._said(raw)
+        if said is not None:
+            add_decoded(found, raw, *said, not is_clear, padding, base)
+            decode_vendors(found, said[0], base + said[1])
+        else:  # whoever says what is wrong reads it again
+            asked = self.asked.message if self.asked is not None else None
+            decode(found, raw, Context(self.facts, asked, not is_clear, padding=padding), base)
+
+    def _said(self, raw: bytes) -> tuple[SpdmMessage, int] | None:
+        said = self.said
+        if said is None:
+            said = parsed(raw, self.facts, self.asked, encapsulated=False)
+            _set_said(self, said)
+        return said
 
     def spdm_message(self) -> SpdmMessage | None:
         """Return the SPDM message, if it decodes."""
-        message = self.found().layers[0].message if self.raw_message is not None else None
-        assert message is None or isinstance(message, SpdmMessage)
-        return message
+        said = self._said(self.raw_message) if self.raw_message is not None else None
+        return said[0] if said is not None else None
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -117,6 +129,17 @@ class PlainRecord(Record):
     @property
     def message(self) -> WireStruct | None:
         """The innermost message that decoded."""
+        found = self.innermost
+        if found is not None:
+            return found
+        raw = self.raw_message
+        said = self._said(raw) if raw is not None and self.findings is None else None
+        found = innermost(said[0]) if said is not None else self._outermost()
+        _set_innermost(self, found)
+        return found
+
+    def _outermost(self) -> WireStruct | None:
+        """Return the innermost message of a record whose SPDM message does not decode, or carries others."""
         for layer in reversed(self.found().layers):
             if layer.message is not None:
                 return layer.message
@@ -137,6 +160,10 @@ class PlainRecord(Record):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _record, (attrs.asdict(self, recurse=False),)
+
+
+_set_said: Final = PlainRecord.said.__set__  # type: ignore[union-attr]  # slots, past the frozen class
+_set_innermost: Final = PlainRecord.innermost.__set__  # type: ignore[union-attr]
 
 
 def _record(fields: dict[str, Any]) -> Record:
@@ -168,24 +195,38 @@ class PlainRequest:
         return message
 
 
-def _record_of(places: Places, data: bytes, row: tuple[int, ...], number: int) -> Any:
+def _record_of(places: Places, batch: Batch, row: IndexRow, number: int, message: bytes) -> Any:
     """Return a record of a row, with what is inside it still missing."""
     made: Any = _Making()
-    made.row = row
-    made.number = number
-    made.time_ns = row[0]
-    made.transport, made.interface = places[row[10]]
-    made.direction = _DIRECTIONS[row[13]]
-    made.data = data[row[1] : row[1] + row[2]]
+    made.row, made.number, made.time_ns = row, number, row.time_ns
+    made.transport, made.interface = places[row.place]
+    made.direction = _DIRECTIONS[row.direction]
+    made.data = batch.data[row.offset : row.offset + row.size]
+    made.raw_message = message
+    made.findings = made.facts = made.asked = made.said = made.innermost = None
+    made.remarks = ()
     return made
 
 
-def followed_record(
+def read_record(
     places: Places, batch: Batch, row: IndexRow, number: int, message: bytes, found: Findings
 ) -> PlainRecord:
     """Return the record of a row whose message its conversation has read; ``found`` is what that found in it."""
-    made = _record_of(places, batch.data, row, number)
-    made.raw_message, made.findings, made.negotiated, made.asked = message, found, None, None
+    made = _record_of(places, batch, row, number, message)
+    made.findings = found
+    made.__class__ = PlainRecord
+    record: PlainRecord = made
+    return record
+
+
+def followed_record(
+    places: Places, batch: Batch, row: IndexRow, number: int, message: bytes, heard: Overheard
+) -> PlainRecord:
+    """Return the record of a row whose message its conversation has followed."""
+    made = _record_of(places, batch, row, number, message)
+    made.facts, made.asked, made.remarks = heard.facts, heard.asked, heard.notes
+    if heard.said is not None:
+        made.said = heard.said.message, len(heard.said.raw)
     made.__class__ = PlainRecord
     record: PlainRecord = made
     return record
@@ -193,27 +234,34 @@ def followed_record(
 
 def plain_records(reader: BulkReader, run: Run) -> Iterator[Record]:
     """Yield the records of plain rows, while the reader is where they are in the capture."""
-    data, talk, places, number = run.batch.data, reader.talk, reader.places, run.number
-    known = talk.conversations
+    data, talk, places, number = run.batch.data, reader.talk, reader.places.known, run.number
+    known, plain = talk.conversations, memoryview(talk.plain)
     rows = memoryview(run.batch.rows)[run.first * ROW_BYTES : run.stop * ROW_BYTES]
     for row in ROW.iter_unpack(rows):
-        made = _record_of(places, data, row, number)
+        made: Any = _Making()  # every name here is a slot of its own: nothing in this loop is done twice
+        made.row, made.number, made.time_ns = row, number, row[0]
+        made.transport, made.interface = places[row[10]]
+        made.direction = _DIRECTIONS[row[13]]
+        made.data = packet = data[row[1] : row[1] + row[2]]
+        made.findings = made.said = made.innermost = made.raw_message = made.asked = made.facts = None
+        made.remarks = ()
         number += 1
-        made.findings = made.raw_message = made.asked = made.negotiated = None
-        state, is_request = row[12], row[13] == REQUEST
-        if state in _SAID:
+        if row[12] in _SAID:
             conversation = known.get(row[9]) or talk.conversation(row[9])
-            if state == STATE_OPEN:
+            if row[12] == STATE_OPEN:
                 channel = conversation.sessions[row[8]].channel
-                made.raw_message = bytes(talk.plain[row[6] : row[6] + row[7]])
+                made.raw_message = plain[row[6] : row[6] + row[7]].tobytes()
             else:
                 channel = conversation.outside
-                made.raw_message = made.data[row[4] : row[4] + row[5]]
-            made.negotiated = conversation.negotiated
-            made.asked = None if is_request else channel.request
-            made.__class__ = PlainRecord
-            if is_request and (row[16] or made.spdm_message() is not None):  # what carries something is whole
-                channel.request = PlainRequest(made)
+                made.raw_message = packet[row[4] : row[4] + row[5]]
+            made.facts = conversation.facts
+            if row[13] != REQUEST:
+                made.asked = channel.request
+                made.__class__ = PlainRecord
+            else:
+                made.__class__ = PlainRecord
+                if row[16] or made.spdm_message() is not None:  # what carries something is whole
+                    channel.request = PlainRequest(made)
         else:
             made.__class__ = PlainRecord
         yield made

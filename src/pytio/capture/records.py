@@ -12,7 +12,7 @@ from pytio.capture.frames import Problem
 from pytio.spdm.transcript import Piece, Pieces
 from pytio.wire import WireStruct
 
-__all__ = ("CARRIED_FIELDS", "Check", "Direction", "Layer", "Provable", "Record")
+__all__ = ("CARRIED_FIELDS", "Check", "Direction", "Layer", "Provable", "Record", "layer_of")
 
 
 class Direction(Enum):
@@ -66,6 +66,32 @@ class Layer:
                 if name not in said
             }
         return plain
+
+
+class _MakingLayer(Layer):
+    """The same slots, open to assignment: a layer is one of these until it is complete."""
+
+    __slots__ = ()
+    __init__ = object.__init__
+    __setattr__ = object.__setattr__
+
+
+def layer_of(
+    name: str,
+    data: bytes,
+    message: WireStruct | None,
+    facts: Mapping[str, Any],
+    title: str | None = None,
+    *,
+    secret: bool = False,
+) -> Layer:
+    """Return a layer; past its frozen ``__init__``, since captures have millions of them."""
+    made: Any = _MakingLayer()
+    made.name, made.data, made.message, made.facts, made.title, made.secret = name, data, message, facts, title, secret
+    made.told = None
+    made.__class__ = Layer
+    layer: Layer = made
+    return layer
 
 
 _SAID_FIELDS: Final = {

@@ -11,49 +11,52 @@ from typing import Any, Final, NamedTuple
 from pytio import _accel
 from pytio._accel.pure_records import RecordTable
 from pytio._accel.pure_rows import KIND_SECURED, KIND_SPDM, RESPONSE, STATE_OPEN
-from pytio.capture.conversation import Channel, Conversation, Session
+from pytio.capture.conversation import Channel, Conversation, Said, Session
+from pytio.capture.decoding import Asked, Facts
 from pytio.capture.dissector import Dissector, Heard
 from pytio.capture.draft import Draft, Findings
-from pytio.capture.frames import Frame, LinkType
 from pytio.capture.index_rows import IndexRow, row_at
 from pytio.capture.places import Places
 from pytio.capture.scanning import Batch
 from pytio.doe.codes import BYTES_PER_DW
 from pytio.spdm.codes import SpdmCode
 
-__all__ = ("CARRIERS", "FOLLOWED", "RowTalk")
+__all__ = ("CARRIERS", "ENCAPSULATED", "FOLLOWED", "Overheard", "RowTalk")
 
 CARRIERS: Final = frozenset({SpdmCode.CHUNK_SEND, SpdmCode.CHUNK_SEND_ACK, SpdmCode.CHUNK_RESPONSE})
 """Messages that may complete another one; what that is, no header says."""
+ENCAPSULATED: Final = frozenset(
+    {
+        SpdmCode.ENCAPSULATED_REQUEST,
+        SpdmCode.DELIVER_ENCAPSULATED_RESPONSE,
+        SpdmCode.ENCAPSULATED_RESPONSE_ACK,
+    }
+)
+"""Messages in which the responder asks, and the requester answers."""
 FOLLOWED: Final = frozenset(
     {
         SpdmCode.GET_VERSION,
         SpdmCode.VERSION,
-        SpdmCode.GET_CAPABILITIES,
         SpdmCode.CAPABILITIES,
-        SpdmCode.NEGOTIATE_ALGORITHMS,
         SpdmCode.ALGORITHMS,
-        SpdmCode.GET_DIGESTS,
         SpdmCode.DIGESTS,
-        SpdmCode.GET_CERTIFICATE,
         SpdmCode.CERTIFICATE,
-        SpdmCode.KEY_EXCHANGE,
         SpdmCode.KEY_EXCHANGE_RSP,
         SpdmCode.FINISH,
         SpdmCode.FINISH_RSP,
-        SpdmCode.PSK_EXCHANGE,
         SpdmCode.PSK_EXCHANGE_RSP,
         SpdmCode.PSK_FINISH,
         SpdmCode.PSK_FINISH_RSP,
-        SpdmCode.ENCAPSULATED_REQUEST,
-        SpdmCode.DELIVER_ENCAPSULATED_RESPONSE,
-        SpdmCode.ENCAPSULATED_RESPONSE_ACK,
+        *ENCAPSULATED,
         SpdmCode.CHUNK_GET,
         SpdmCode.RESPOND_IF_READY,
         *CARRIERS,
     }
 )
-"""Messages that change how later ones are read, and those that are outside of the order of requests and responses."""
+"""Messages that change how later ones are read, and those that are outside of the order of requests and responses.
+
+Requests are not, unless they change something by themselves: they wait for their response.
+"""
 _SESSIONS_CHANGE: Final = frozenset(
     {
         *CARRIERS,
@@ -67,11 +70,11 @@ _SESSIONS_CHANGE: Final = frozenset(
     }
 )
 """Messages by which sessions begin or go on under other keys, or prove their secrets."""
+_TALKED: Final = (KIND_SPDM, KIND_SECURED)
 _ENDS_BITS: Final = 16
 _END_BITS: Final = 8
 _END_MASK: Final = (1 << _END_BITS) - 1
 _DOE_PADDING: Final = BYTES_PER_DW - 1
-_UNSEEN: Final = Frame(0, 0, LinkType.PCI_DOE, b"", 0)
 
 
 class _Waiting(NamedTuple):
@@ -80,6 +83,22 @@ class _Waiting(NamedTuple):
     row: IndexRow
     message: bytes
     channel: Channel
+
+
+class Overheard(NamedTuple):
+    """What it takes to look at a message again that was followed.
+
+    Attributes:
+        facts: what was negotiated before it.
+        asked: what it may answer.
+        said: the message, if it decodes.
+        notes: remarks about what followed from it.
+    """
+
+    facts: Facts | None
+    asked: Asked | None
+    said: Said | None
+    notes: list[str]
 
 
 class RowTalk:
@@ -139,34 +158,54 @@ class RowTalk:
 
     def channel(self, row: IndexRow) -> Channel | None:
         """Return where a message was said; None if its session is no more."""
+        conversation = self.conversations.get(row.flow) or self.conversation(row.flow)
         if row.state != STATE_OPEN:
-            return self.conversation(row.flow).outside
-        session = self.session(row.flow, row.session)
+            return conversation.outside
+        session = conversation.sessions.get(row.session)
         return session.channel if session is not None else None
 
-    def follow(self, row: IndexRow, message: bytes) -> Findings:
+    def read(self, row: IndexRow, message: bytes) -> Findings:
         """Let the conversation of a row read its message; return what it found."""
-        self.read_waiting(row)
-        channel = self.channel(row)
-        assert channel is not None
-        found = self._read(row, message, channel)
+        channel = self._before(row)
+        found = Draft()
+        base = 0 if row.state == STATE_OPEN else row.body
+        self.conversation(row.flow).read(found, message, channel, base=base, padding=_padding(row))
         if row.code in _SESSIONS_CHANGE:
             self.name_sessions()
         return found
 
-    def _read(self, row: IndexRow, message: bytes, channel: Channel) -> Findings:
-        base, padding = (0, 0) if row.state == STATE_OPEN else (row.body, 0 if row.inner else _DOE_PADDING)
-        found = Draft(_UNSEEN)
-        self.conversation(row.flow).read(found, message, channel, base=base, padding=padding)
-        return found
+    def hear(self, row: IndexRow, message: bytes) -> None:
+        """The same where nobody wants to know what is found."""
+        channel = self._before(row)
+        self.conversation(row.flow).hear(message, channel, padding=_padding(row))
+        if row.code in _SESSIONS_CHANGE:
+            self.name_sessions()
+
+    def overhear(self, row: IndexRow, message: bytes) -> Overheard:
+        """The same where what is found is looked for later, if anybody asks; not for messages that carry others."""
+        channel, conversation, draft = self._before(row), self.conversation(row.flow), Draft()
+        facts, asked = conversation.facts, channel.request
+        said = conversation.hear(message, channel, padding=_padding(row), draft=draft)
+        if row.code in _SESSIONS_CHANGE:
+            self.name_sessions()
+        return Overheard(facts, asked, said, draft.notes)
+
+    def _before(self, row: IndexRow) -> Channel:
+        """Read what waits before a row; return where that is said."""
+        self.read_waiting(row)
+        channel = self.channel(row)
+        assert channel is not None
+        return channel
 
     # the order of requests and responses
 
     def wait(self, batch: Batch, first: int, stop: int) -> None:
         """Keep the last request of each place to talk in, among plain rows."""
-        for at in _accel.chosen.scan.last_requests(batch.rows, first, stop) if first < stop else ():
+        if first >= stop:
+            return
+        for at in _accel.chosen.scan.last_requests(batch.rows, first, stop):
             row = row_at(batch.rows, at)
-            channel = self.channel(row) if row.kind in (KIND_SPDM, KIND_SECURED) else None
+            channel = self.channel(row) if row.kind in _TALKED else None
             if channel is not None:
                 place = row.flow, row.session, row.state == STATE_OPEN
                 self._waiting[place] = _Waiting(row, self.message(batch, row), channel)
@@ -188,4 +227,9 @@ class RowTalk:
 
     def _read_request(self, waiting: _Waiting) -> None:
         if self.channel(waiting.row) is waiting.channel:  # and not of a session or a connection that is no more
-            self._read(waiting.row, waiting.message, waiting.channel)
+            self.conversation(waiting.row.flow).ask(waiting.message, waiting.channel)
+
+
+def _padding(row: IndexRow) -> int:
+    """Return how many zero bytes may follow the message of a row."""
+    return _DOE_PADDING if row.state != STATE_OPEN and not row.inner else 0

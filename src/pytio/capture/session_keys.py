@@ -7,24 +7,23 @@ record first, then the records after it, then the same under the next key. What 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Final
 
 import attrs
 
 from pytio import _accel
-from pytio._accel.pure_openers import RecordOpener as PureRecordOpener
+from pytio.capture.derivation import opener_maker
 from pytio.capture.secrets import LoggedSecrets, SecretKind, SecretStore
 from pytio.crypto import AeadAlgorithm, Secret, digest
 from pytio.crypto.aead import Aead
 from pytio.errors import VerificationError
-from pytio.spdm.key_schedule import HandshakeSecrets, KeySchedule, RecordKeys
+from pytio.spdm.key_schedule import HandshakeSecrets, KeySchedule, Label
 from pytio.spdm.records import Protection, SequenceOrder
 from pytio.spdm.transcript import SessionTranscript, joined
 
-__all__ = ("SessionKeys", "Side", "record_opener")
+__all__ = ("SessionKeys", "Side")
 
 _AHEAD: Final = 8
 """How many records in a row may be lost, where the record does not carry its number."""
@@ -39,25 +38,7 @@ Side = str
 """Who sent a record: ``request`` or ``response``, as in the direction of a record."""
 
 _SIDES: Final = ("request", "response")
-_ORDERS: Final = {SequenceOrder.LITTLE: _accel.LITTLE, SequenceOrder.BIG: _accel.BIG}
-
-
-def record_opener(
-    keys: RecordKeys, protection: Protection, orders: tuple[SequenceOrder, ...]
-) -> _accel.AnyRecordOpener:
-    """Return what opens the records under one key: compiled, where the algorithm is in reach of what was compiled.
-
-    Raises UnsupportedAlgorithmError if the library lacks the AEAD.
-    """
-    is_encrypted, bits = protection is Protection.ENCRYPT_AND_MAC, sum(_ORDERS[order] for order in orders)
-    compiled = _accel.chosen.openers
-    if compiled is not None:
-        with suppress(NotImplementedError):
-            opener: _accel.AnyRecordOpener = compiled.RecordOpener(
-                keys.aead.name.replace("_", "-"), keys.key.reveal(), keys.iv.reveal(), is_encrypted, bits
-            )
-            return opener
-    return PureRecordOpener(Aead(keys.aead, keys.key), keys.iv.reveal(), is_encrypted, bits)
+_DATA: Final = (Label.REQUEST_DATA, Label.RESPONSE_DATA)
 
 
 @cache
@@ -69,12 +50,9 @@ def _require(algorithm: AeadAlgorithm) -> None:
 class _Direction:
     """One direction under one secret, and, after a key update, its successors."""
 
-    def __init__(
-        self, schedule: KeySchedule, secret: Secret, protection: Protection, orders: tuple[SequenceOrder, ...]
-    ) -> None:
+    def __init__(self, schedule: KeySchedule, make: Callable[[Secret], _accel.AnyRecordOpener], secret: Secret) -> None:
         self._schedule = schedule
-        self._protection = protection
-        self._orders = orders
+        self._make = make
         self._secrets = [secret]  # of the present key, and as far as they were needed, of those that follow it
         self._openers: list[_accel.AnyRecordOpener] = []  # as far as they were needed
 
@@ -96,8 +74,7 @@ class _Direction:
         while len(self._secrets) <= updates:
             self._secrets.append(self._schedule.updated_secret(self._secrets[-1]))
         while len(self._openers) <= updates:
-            keys = self._schedule.record_keys(self._secrets[len(self._openers)])
-            self._openers.append(record_opener(keys, self._protection, self._orders))
+            self._openers.append(self._make(self._secrets[len(self._openers)]))
         return self._openers[updates]
 
 
@@ -137,6 +114,9 @@ class _Directions:
         return None
 
 
+_ATTEMPTS: Final = (_Directions.open_next, _Directions.search)
+
+
 def _later(first: int, low: bytes) -> Iterator[tuple[int, int]]:
     """Yield what a record may be if it is not number ``first`` of its key: key updates until then, and its number."""
     if low:
@@ -168,6 +148,7 @@ class SessionKeys:
     Attributes:
         transcript: the session's transcript, which FINISH and its response are added to from outside.
         schedule: the key schedule.
+        th1_hash: the hash of TH1.
         protection: whether records are encrypted.
         is_established: whether records are under data keys.
     """
@@ -182,8 +163,11 @@ class SessionKeys:
         key: str,
         protection: Protection,
         orders: tuple[SequenceOrder, ...],
+        is_handshake_in_the_clear: bool = False,
     ) -> None:
         """Start a session in its handshake phase; ``key`` is what key logs call it.
+
+        Where the handshake is in the clear, no keys are made for records of it before there is one.
 
         Raises UnsupportedAlgorithmError if the library lacks the hash or the AEAD.
         """
@@ -195,10 +179,11 @@ class SessionKeys:
         self._secrets = secrets
         self._key = key
         self.protection = protection
-        self._orders = orders
+        self._make = opener_maker(schedule, protection, orders)
+        self._awaits_records = not is_handshake_in_the_clear
         self._settled = False
         self._failures = 0
-        self._th1_hash = digest(schedule.hash_algorithm, joined(transcript.th1()))
+        self.th1_hash = digest(schedule.hash_algorithm, joined(transcript.th1()))
         self._th2_hash: bytes | None = None
         self._key_sets = [self._key_set(secret) for secret in secrets.candidates(kind, key)]
         if (logged := secrets.derived(key)) is not None:
@@ -231,13 +216,13 @@ class SessionKeys:
         is_psk = self._kind is SecretKind.PSK
         extract = self.schedule.psk_handshake_secret if is_psk else self.schedule.handshake_secret
         handshake_secret = extract(secret)
-        directions = self.schedule.handshake_secrets(handshake_secret, self._th1_hash)
+        directions = self.schedule.handshake_secrets(handshake_secret, self.th1_hash)
         return _KeySet(secret, handshake_secret, directions, self._directions(directions.request, directions.response))
 
     def _logged_key_set(self, logged: LoggedSecrets) -> _KeySet:
         directions = None
         if logged.handshake is not None:
-            directions = self.schedule.handshake_secrets(logged.handshake, self._th1_hash)
+            directions = self.schedule.handshake_secrets(logged.handshake, self.th1_hash)
         elif logged.request_handshake is not None and logged.response_handshake is not None:
             directions = HandshakeSecrets(logged.request_handshake, logged.response_handshake)
         sides = self._directions(directions.request, directions.response) if directions is not None else None
@@ -253,8 +238,8 @@ class SessionKeys:
             master = self.schedule.master_secret(key_set.handshake_secret)
         if master is None or self._th2_hash is None:
             return None
-        data = self.schedule.data_secrets(master, self._th2_hash)
-        return self._directions(data.request, data.response, expected)
+        request, response = (self.schedule.derive(master, label, context=self._th2_hash) for label in _DATA)
+        return self._directions(request, response, expected)
 
     def do_without_transcript(self) -> bool:
         """Give up what the transcript would be needed for, and return whether a key log's data secrets are left."""
@@ -269,8 +254,8 @@ class SessionKeys:
 
     def _directions(self, request: Secret, response: Secret, expected: int = 0) -> _Directions:
         return _Directions(
-            _Direction(self.schedule, request, self.protection, self._orders),
-            _Direction(self.schedule, response, self.protection, self._orders),
+            _Direction(self.schedule, self._make, request),
+            _Direction(self.schedule, self._make, response),
             expected,
         )
 
@@ -284,12 +269,11 @@ class SessionKeys:
         else:
             self._secrets.claim_derived(self._key)
 
-    def prove_by_verify_data(self, side: Side, covered: bytes, received: bytes) -> bool | None:
-        """Check verify data over the transcript ``covered`` with every secret that is still possible.
+    def prove_by_verify_data(self, side: Side, covered_hash: bytes, received: bytes) -> bool | None:
+        """Check verify data over a transcript, given its hash, with every secret that is still possible.
 
         Returns whether one of them made it, which settles the session's secret; None if there is no secret to try.
         """
-        covered_hash = digest(self.schedule.hash_algorithm, covered)
         for key_set in self._key_sets:
             if key_set.directions is None:
                 continue
@@ -312,7 +296,7 @@ class SessionKeys:
         if self.is_established:
             return
         self._th2_hash = digest(self.schedule.hash_algorithm, joined(self.transcript.th2()))
-        self.is_established = True
+        self.is_established = self._awaits_records = True
         self._failures = 0
         for key_set in self._key_sets:
             key_set.sides = self._data_sides(key_set)
@@ -320,38 +304,42 @@ class SessionKeys:
     @property
     def pair(self) -> _accel.AnySessionOpener | None:
         """What opens the session's next records, once nothing but a record decides any more."""
-        return self._key_sets[0].sides.pair if self._settled and self._key_sets[0].sides is not None else None
+        sides = self._key_sets[0].sides if self._settled and self._awaits_records else None
+        return None if sides is None else sides.pair
 
     @property
     def has_candidates(self) -> bool:
         """Whether there is any secret to try."""
         return bool(self._key_sets)
 
-    def open(self, header: bytes, body: bytes, low: bytes) -> tuple[Side, bytes] | None:
+    def open(self, header: bytes, body: bytes, low: bytes, *, is_next: bool = True) -> tuple[Side, bytes] | None:
         """Open a record: return who sent it and its payload, or None if no key opens it.
 
         Args:
             header: the record up to and including its Length field.
             body: the rest, ``Length`` bytes.
             low: the bytes of the sequence number that the header carries, if any.
+            is_next: whether it may be the next one of either side; else that was tried with `pair` before.
         """
-        failures = self._failures if self.pair is None else self.pair.failures
+        pair = self.pair
+        failures = self._failures if pair is None else pair.failures
         if not low and failures >= _HOPELESS:
             return None
         if not self.is_established and (early := self._open_early(header, body, low)) is not None:
             return early
-        for attempt in (_Directions.open_next, _Directions.search):
+        for attempt in _ATTEMPTS if is_next or pair is None else _ATTEMPTS[1:]:
             for key_set in self._key_sets:
                 opened = attempt(key_set.sides, header, body, low) if key_set.sides is not None else None
                 if opened is not None:
                     return self._opened(key_set, opened)
         self._failures += 1
-        if self.pair is not None:
-            self.pair.failures = failures + 1
+        if pair is not None:
+            pair.failures = failures + 1
         return None
 
     def _opened(self, key_set: _KeySet, opened: tuple[int, bytes]) -> tuple[Side, bytes]:
         self._settle(key_set)
+        self._awaits_records = True
         self._failures = 0
         return _SIDES[opened[0]], opened[1]
 

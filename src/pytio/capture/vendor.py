@@ -13,15 +13,15 @@ import attrs
 
 from pytio import idekm, tdisp
 from pytio.capture.draft import Findings
-from pytio.capture.records import Layer
+from pytio.capture.records import Layer, layer_of
 from pytio.errors import DecodeError
 from pytio.spdm.codes import RegistryId
 from pytio.spdm.messages.vendor_defined import VendorDefinedRequest, VendorDefinedResponse
 from pytio.wire import WireStruct
 
-__all__ = ("VendorProtocol", "protocol_of", "read")
+__all__ = ("VendorProtocol", "inside", "protocol_of", "read")
 
-_PCI_SIG: Final = (RegistryId.PCI_SIG, bytes.fromhex("0100"))
+_PCI_SIG_VENDOR: Final = bytes.fromhex("0100")
 _CXL: Final = (RegistryId.PCI_SIG, bytes.fromhex("981e"))
 
 
@@ -65,8 +65,21 @@ _PROTOCOLS: Final = {
 
 def protocol_of(message: VendorDefinedRequest | VendorDefinedResponse) -> VendorProtocol | None:
     """Return the protocol of PCI-SIG that a vendor-defined message carries, if it is one that is known."""
-    is_pci_sig = (message.standard_id, message.vendor_id) == _PCI_SIG
-    return _PROTOCOLS.get(message.payload[0]) if is_pci_sig and message.payload else None
+    payload = message.payload
+    if not payload or message.vendor_id != _PCI_SIG_VENDOR or message.standard_id != RegistryId.PCI_SIG:
+        return None
+    return _PROTOCOLS.get(payload[0])
+
+
+def inside(message: VendorDefinedRequest | VendorDefinedResponse) -> WireStruct | None:
+    """Return the message inside a vendor-defined one, None if there is none that decodes."""
+    protocol = protocol_of(message)
+    if protocol is None:
+        return None
+    try:
+        return protocol.parse(message.payload[1:])
+    except DecodeError:
+        return None
 
 
 def read(found: Findings, message: VendorDefinedRequest | VendorDefinedResponse, base: int) -> None:
@@ -86,7 +99,7 @@ def read(found: Findings, message: VendorDefinedRequest | VendorDefinedResponse,
         found.add(Layer(protocol.name, inner, None, facts, secret=True))  # nobody knows where keys would be
         found.fail(error, base + 1)
         return
-    found.add(Layer(protocol.name, inner, parsed, facts, parsed.NAME))
+    found.add(layer_of(protocol.name, inner, parsed, facts, parsed.NAME))
 
 
 def _holds_cxl_keys(payload: bytes) -> bool:

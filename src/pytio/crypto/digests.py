@@ -5,16 +5,23 @@ This file knows the library's hash contexts. It knows no protocol: what goes int
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import hashlib
+from typing import TYPE_CHECKING, Final
 
 from pytio.crypto import _symmetric
+from pytio.crypto.algorithms import HashAlgorithm
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.hashes import HashContext
 
-    from pytio.crypto.algorithms import HashAlgorithm
-
 __all__ = ("Digest", "digest")
+
+_AT_ONCE: Final = {
+    HashAlgorithm.SHA_256: hashlib.sha256,
+    HashAlgorithm.SHA_384: hashlib.sha384,
+    HashAlgorithm.SHA_512: hashlib.sha512,
+}
+"""What the standard library always has, on OpenSSL as well, and with less around it."""
 
 
 def digest(algorithm: HashAlgorithm, *pieces: bytes) -> bytes:
@@ -22,6 +29,9 @@ def digest(algorithm: HashAlgorithm, *pieces: bytes) -> bytes:
 
     Raises UnsupportedAlgorithmError if the library lacks the hash.
     """
+    at_once = _AT_ONCE.get(algorithm)
+    if at_once is not None:
+        return at_once(b"".join(pieces)).digest()
     context = _symmetric.hash_context(algorithm)
     for piece in pieces:
         context.update(piece)

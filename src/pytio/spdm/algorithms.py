@@ -271,6 +271,7 @@ def aead_algorithm(selected: AeadSuite) -> AeadAlgorithm:
     return _only(selected, AeadAlgorithm)
 
 
+@lru_cache(maxsize=_REMEMBERED, typed=True)
 def digest_size(selected: BaseHashAlgo) -> int:
     """Return the bytes of a digest: ``digest`` for ``parse``."""
     return hash_algorithm(selected).digest_size
@@ -282,11 +283,13 @@ def measurement_digest_size(selected: MeasurementHashAlgo) -> int | None:
     return algorithm.digest_size if algorithm else None
 
 
+@lru_cache(maxsize=_REMEMBERED, typed=True)
 def signature_size(selected: BaseAsymAlgo | PqcAsymAlgo) -> int:
     """Return the bytes of a signature: ``signature`` for ``parse``."""
     return signature_algorithm(selected).signature_size
 
 
+@lru_cache(maxsize=_REMEMBERED, typed=True)
 def exchange_sizes(selected: DheGroup | KemAlgo) -> tuple[int, int]:
     """Return the bytes of the exchange data of KEY_EXCHANGE and of KEY_EXCHANGE_RSP: ``exchange`` for ``parse``."""
     algorithm = exchange_algorithm(selected)

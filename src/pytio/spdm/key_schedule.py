@@ -131,12 +131,12 @@ class KeySchedule:
 
     def handshake_secret(self, shared_secret: KeyMaterial) -> Secret:
         """Return the handshake secret of a session made by KEY_EXCHANGE, from its DHE or KEM secret."""
-        return hkdf_extract(self.hash_algorithm, self._constant(_ZERO), shared_secret)
+        return self._extract(self._constant(_ZERO), shared_secret)
 
     def psk_handshake_secret(self, psk: KeyMaterial) -> Secret:
         """Return the handshake secret of a session made by PSK_EXCHANGE; from 1.3 on its salt is all ones."""
         salt = _ONES if self.version >= SpdmVersion.V1_3 else _ZERO
-        return hkdf_extract(self.hash_algorithm, self._constant(salt), psk)
+        return self._extract(self._constant(salt), psk)
 
     def handshake_secrets(self, handshake_secret: KeyMaterial, th1_hash: bytes) -> HandshakeSecrets:
         """Return both directions' handshake secrets, given Hash(TH1)."""
@@ -151,7 +151,7 @@ class KeySchedule:
 
     def master_secret(self, handshake_secret: KeyMaterial) -> Secret:
         """Return the master secret."""
-        return hkdf_extract(self.hash_algorithm, self.salt_1(handshake_secret), self._constant(_ZERO))
+        return self._extract(self.salt_1(handshake_secret), self._constant(_ZERO))
 
     def data_secrets(self, master_secret: KeyMaterial, th2_hash: bytes) -> DataSecrets:
         """Return both directions' data secrets and the export master secret, given Hash(TH2)."""
@@ -184,6 +184,9 @@ class KeySchedule:
     def verify_finished_hmac(self, finished_key: KeyMaterial, th_hash: bytes, received: bytes, what: str) -> None:
         """Raise VerificationError, naming ``what``, unless the received field is the HMAC of Hash(TH)."""
         verify_hmac(self.hash_algorithm, finished_key, received, th_hash, what=what)
+
+    def _extract(self, salt: KeyMaterial, key_material: KeyMaterial) -> Secret:
+        return hkdf_extract(self.hash_algorithm, salt, key_material)
 
     def _constant(self, octet: bytes) -> bytes:
         return octet * self.hash_algorithm.digest_size

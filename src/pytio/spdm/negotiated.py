@@ -33,7 +33,7 @@ from pytio.spdm.messages.base import SpdmMessage
 from pytio.spdm.messages.capabilities import Capabilities, GetCapabilities
 from pytio.wire import WireFlag
 
-__all__ = ("Negotiated", "UnknownFactError")
+__all__ = ("Negotiated", "UnknownFactError", "depends_on_request")
 
 
 class UnknownFactError(LookupError):
@@ -57,6 +57,11 @@ _MINOR_MASK: Final = 0xF
 _SIGNED_ON_REQUEST: Final = frozenset({SpdmCode.MEASUREMENTS.name, SpdmCode.ENDPOINT_INFO.name})
 _OPAQUE_FORMATS: Final = OtherParams.OPAQUE_DATA_FMT0 | OtherParams.OPAQUE_DATA_FMT1
 _MEASUREMENT_CAPABILITIES: Final = ResponderCapabilities.MEAS_CAP_NO_SIG | ResponderCapabilities.MEAS_CAP_SIG
+
+
+def depends_on_request(cls: type[SpdmMessage]) -> bool:
+    """Say whether sizes of a response depend on what was asked, beside what was negotiated."""
+    return cls.NAME in _SIGNED_ON_REQUEST or "summary" in cls.GIVEN
 
 
 @attrs.frozen

@@ -17,7 +17,7 @@ import attrs
 
 from pytio.spdm.codes import SpdmCode, SpdmVersion
 
-__all__ = ("Piece", "Pieces", "SessionTranscript", "Transcript", "joined")
+__all__ = ("Piece", "Pieces", "SessionTranscript", "Transcript", "VCA", "joined", "piece_of")
 
 
 @attrs.frozen
@@ -46,6 +46,23 @@ class Piece:
         return cls(what, bytes.fromhex(data), rule, source)
 
 
+class _MakingPiece(Piece):
+    """The same slots, open to assignment: a piece is one of these until it is complete."""
+
+    __slots__ = ()
+    __init__ = object.__init__
+    __setattr__ = object.__setattr__
+
+
+def piece_of(what: str, data: bytes, rule: str, source: int | None = None, stands_for: tuple[Piece, ...] = ()) -> Piece:
+    """Return a piece; past its frozen ``__init__``, since a capture of many sessions has millions of them."""
+    made: Any = _MakingPiece()
+    made.what, made.data, made.rule, made.source, made.stands_for = what, data, rule, source, stands_for
+    made.__class__ = Piece
+    piece: Piece = made
+    return piece
+
+
 Pieces = tuple[Piece, ...]
 """What one signature or HMAC covers, in order."""
 
@@ -55,7 +72,7 @@ def joined(pieces: Pieces) -> bytes:
     return b"".join(piece.data for piece in pieces)
 
 
-_VCA: Final = frozenset(
+VCA: Final = frozenset(
     {
         SpdmCode.GET_VERSION,
         SpdmCode.VERSION,
@@ -65,6 +82,7 @@ _VCA: Final = frozenset(
         SpdmCode.ALGORITHMS,
     }
 )
+"""The messages that settle what a connection speaks: version, capabilities, algorithms."""
 _Kind = tuple[str, Hashable]
 """A transcript that resets end, by its rule, and the session it belongs to."""
 _BUCKETS: Final = {"B": "B", "C": "B", "mutB": "mutB", "mutC": "mutB", "L": "L"}
@@ -195,7 +213,7 @@ class Transcript:
     def _reset_by(self, code: SpdmCode, context: Hashable) -> None:
         if code is not SpdmCode.GET_MEASUREMENTS:
             self._drop(("L", context), self._measurements.pop(context, ()))
-        if code is not SpdmCode.GET_DIGESTS and code not in _VCA:
+        if code is not SpdmCode.GET_DIGESTS and code not in VCA:
             self._digests_window = False
         is_reread = code is SpdmCode.GET_DIGESTS and context is None
         if is_reread or (code in _SKIP_CHALLENGE and not self._authenticated):
@@ -246,7 +264,7 @@ class Transcript:
         if asked is not None and not is_answer:
             self._stray((asked, piece), context)
         pair = (asked, piece) if asked is not None and is_answer else (piece,)
-        if code in _VCA:
+        if code in VCA:
             self._vca.extend(pair)
             self._digests_window = code is SpdmCode.ALGORITHMS
         elif code in _CERTIFICATES:
@@ -316,11 +334,11 @@ class Transcript:
 
 
 def _without_end(piece: Piece, size: int) -> Piece:
-    return attrs.evolve(piece, data=piece.data[: len(piece.data) - size])
+    return piece_of(piece.what, piece.data[: len(piece.data) - size], piece.rule, piece.source, piece.stands_for)
 
 
 _RULES: Final = {
-    **dict.fromkeys(_VCA, ("A", "A")),
+    **dict.fromkeys(VCA, ("A", "A")),
     **dict.fromkeys(_CERTIFICATES, ("B", "mutB")),
     **dict.fromkeys((SpdmCode.CHALLENGE, SpdmCode.CHALLENGE_AUTH), ("C", "mutC")),
     **dict.fromkeys((SpdmCode.GET_MEASUREMENTS, SpdmCode.MEASUREMENTS), ("L", "L")),
