@@ -1,8 +1,8 @@
 """What a TLP costs on its way through a stream, beside bare C loops over the same library, and beside a Python loop.
 
 The bare loops (`ide_bare.c`) are compiled when this is measured. Each ratio is of one run: bare loop and batch take
-turns, and both are counted in processor time. TLPs are memory writes with a header of 16 bytes, so 20 bytes of AAD; the
-MAC has 12 bytes. Without ``--bench`` every operation runs once, so that none rots.
+turns, both are counted in processor time, and the best turn of each counts. TLPs are memory writes with a header of 16
+bytes, so 20 bytes of AAD; the MAC has 12 bytes. Without ``--bench`` every operation runs once, so that none rots.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from tests.ide.links import Link, link
 
 SIZES: Final = (64, 128, 256, 512, 1024, 4096)
 BATCH: Final = 1024
-TURNS: Final = 7
-ROUND_BYTES: Final = 8 << 20  # of payload in each turn
+TURNS: Final = 30
+ROUND_BYTES: Final = 4 << 20  # of payload in each turn
 LIBRARIES: Final = {"ipsec_mb": ("WITH_IPSEC_MB", "IPSec_MB"), "libcrypto": ("WITH_LIBCRYPTO", "crypto")}
 SOURCE: Final = Path(__file__).with_name("ide_bare.c")
 
@@ -115,7 +115,7 @@ def test_batch_beside_a_bare_loop(
         bare_both = bare(0, BATCH, size, rounds), bare(1, BATCH, size, rounds)
         assert min(bare_both) > 0, "the bare loop does not verify"
         rows.append((*bare_both, *both_ways(made, tlps, rounds)))
-    bare_seal, bare_open, seal, opened = (statistics.median(column) for column in zip(*rows, strict=True))
+    bare_seal, bare_open, seal, opened = (min(column) for column in zip(*rows, strict=True))
     if bench.is_measuring:
         for how, nanoseconds, base in (("seal", seal, bare_seal), ("open", opened, bare_open)):
             bench.record(f"{how}, bare loop", base / 1e9)

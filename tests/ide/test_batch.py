@@ -367,6 +367,35 @@ def test_a_second_call_on_a_stream_at_work_is_refused() -> None:
     assert made.endpoint.send_batch(*index_of([WRITE]))
 
 
+def test_a_second_thread_on_a_stream_at_work_is_refused(on_provider: Provider) -> None:
+    """Whenever two calls meet one of them is refused, the other one goes on, and no number is used twice."""
+    made, told, gate = link(), set[str](), threading.Barrier(2)
+    count = 200 if on_provider.name == "pure" else 50_000
+    batches = [index_of([WRITE] * count)] * 2
+    sent = [0, 0]
+
+    def work(who: int) -> None:
+        gate.wait()
+        for _ in range(100):
+            try:
+                sent[who] += len(made.endpoint.send_batch(*batches[who]))
+            except LocalProtocolError as error:
+                told.add(str(error))
+            if told:
+                break
+
+    threads = [threading.Thread(target=work, args=(who,)) for who in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all("another call is at work" in each for each in told)
+    assert told
+    held = made.endpoint._keys.active(Direction.TX, SubStream.PR)
+    assert held is not None
+    assert held.invocation == sum(sent) + 1
+
+
 def test_numpy_is_welcome_and_not_needed() -> None:
     numpy = pytest.importorskip("numpy", reason="numpy is not installed")
     made = link()

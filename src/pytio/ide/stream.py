@@ -262,14 +262,14 @@ class Stream:
                 buffer or index is wrong, or too small.
         """
         said = _T[tee] if isinstance(tee, bool) else tee
-        if self.state is not StreamState.SECURE:
-            raise LocalProtocolError(self.state, "send_batch", "the stream is not Secure")
-        if self._plain or self._transmitter.has_waiting:
-            raise LocalProtocolError(self.state, "send_batch", "something waits to be sent")
         if not self.config.is_tee_io_supported and any(memoryview(said).cast("B")):
             raise LocalProtocolError(self.state, "send_batch", "T means nothing without TEE-IO")
         token = self._begin()
         try:
+            if self.state is not StreamState.SECURE:
+                raise LocalProtocolError(self.state, "send_batch", "the stream is not Secure")
+            if self._plain or self._transmitter.has_waiting:
+                raise LocalProtocolError(self.state, "send_batch", "something waits to be sent")
             batch = self._batches.seal(tlps, index, said, out)
         finally:
             self._free.append(token)
