@@ -75,18 +75,21 @@ def use(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
 def both_ways(made: Link, tlps: list[bytes], rounds: int) -> tuple[float, float]:
     """Return nanoseconds of processor time for sealing and for opening one TLP.
 
-    What is opened was just sealed, so what it takes to look at the clock is taken off.
+    There are two buffers, as in the bare loop: what is opened was just sealed, and goes back where it came from. What
+    it takes to look at the clock is taken off.
     """
     data, index = index_of(tlps)
     out = bytearray(len(data) + 20 * len(tlps) + 32 * (len(tlps) // 253 + 1))
     back = bytearray(len(out))
+    back[: len(data)] = data
+    clear = memoryview(back)[: len(data)]
     start = time.process_time_ns()
     for _ in range(rounds):
-        made.root_port.send_batch(data, index, out=out)
+        made.root_port.send_batch(clear, index, out=out)
     sealing = time.process_time_ns() - start
     opening = 0
     for _ in range(rounds):
-        wire = made.endpoint.send_batch(data, index, out=out)
+        wire = made.endpoint.send_batch(clear, index, out=out)
         start = time.process_time_ns()
         received = made.root_port.receive_batch(wire.data, wire.index, out=back)
         opening += time.process_time_ns() - start
