@@ -7,6 +7,7 @@ import contextlib
 import json
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
@@ -19,6 +20,8 @@ from pytio.cli.decode import print_trace
 from pytio.errors import PytioError
 from pytio.hosts.mock import MockHost
 from pytio.hosts.recorder import Recorder
+from pytio.hosts.scenarios import SCENARIOS as HARD_CASES
+from pytio.hosts.scenarios import Scenario, play_scenario
 from pytio.hosts.workflow import play
 
 __all__ = ("SCENARIOS", "add_arguments", "run")
@@ -55,13 +58,28 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _play_workflow(arguments: argparse.Namespace) -> int:
     """Play the RFC's workflow on a model host."""
+
+    def tell(recorder: Recorder | None) -> None:
+        host = MockHost(shape=TsmShape[arguments.shape.upper()], recorder=recorder)
+        play(host, _tell_json if arguments.json else print)
+
+    return _recorded(arguments, tell)
+
+
+def _play_hard_case(scenario: Scenario, arguments: argparse.Namespace) -> int:
+    """Play one of the hard cases, on upstream's kernel."""
+    say = _tell_json if arguments.json else print
+    return _recorded(arguments, lambda recorder: play_scenario(scenario, say, recorder=recorder))
+
+
+def _recorded(arguments: argparse.Namespace, tell: Callable[[Recorder | None], None]) -> int:
+    """Tell a story, record it where a file was named, and return the exit code."""
     try:
         with contextlib.ExitStack() as stack:
             recorder = None
             if arguments.write:
                 recorder = stack.enter_context(Recorder(stack.enter_context(Path(arguments.write).open("wb"))))
-            host = MockHost(shape=TsmShape[arguments.shape.upper()], recorder=recorder)
-            play(host, _tell_json if arguments.json else print)
+            tell(recorder)
     except PytioError as error:
         print(f"pytio: {error}", file=sys.stderr)
         return ExitCode.REFUSED
@@ -91,6 +109,10 @@ def _show_bring_up(arguments: argparse.Namespace) -> int:
 
 
 SCENARIOS: Final[Mapping[str, Callable[[argparse.Namespace], int]]] = MappingProxyType(
-    {_WORKFLOW: _play_workflow, "recorded-bring-up": _show_bring_up}
+    {
+        _WORKFLOW: _play_workflow,
+        "recorded-bring-up": _show_bring_up,
+        **{name: partial(_play_hard_case, scenario) for name, scenario in HARD_CASES.items()},
+    }
 )
 """The stories, by name."""
