@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import attrs
 
@@ -75,7 +75,7 @@ class Scene:
         return is_written and device.dma_read(self.function, at, len(_SECRET)) == _SECRET and self.mmio() == b"\xcd\xab"
 
 
-Story = Iterator[str]
+_Story: TypeAlias = Iterator[str]
 
 
 @attrs.frozen
@@ -93,7 +93,7 @@ class Scenario:
     name: str
     title: str
     rule: str
-    tell: Callable[[Scene], Story]
+    tell: Callable[[Scene], _Story]
     machine: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -115,7 +115,7 @@ def _refused(attempt: Callable[[], object], *kinds: type[PytioError]) -> str:
 # Bus Master and Memory Space
 
 
-def _bme_cleared(scene: Scene) -> Story:
+def _bme_cleared(scene: Scene) -> _Story:
     scene.run()
     yield expect(scene.works(), "the interface runs: private MMIO and DMA work")
     scene.guest.set_command(scene.function, MEMORY_SPACE_ENABLE)
@@ -125,7 +125,7 @@ def _bme_cleared(scene: Scene) -> Story:
     yield expect(bool(blocked), f"DMA does not leave the device: {blocked}")
 
 
-def _error_recovered(scene: Scene) -> Story:
+def _error_recovered(scene: Scene) -> _Story:
     yield from _bme_cleared(scene)
     scene.guest.stop(scene.function)
     yield expect(scene.state is TdiState.CONFIG_UNLOCKED, "the guest lets go of it: it is CONFIG_UNLOCKED, scrubbed")
@@ -137,7 +137,7 @@ def _locked(scene: Scene) -> None:
     scene.guest.lock(scene.function)
 
 
-def _bme_zero_written_when_zero(scene: Scene) -> Story:
+def _bme_zero_written_when_zero(scene: Scene) -> _Story:
     _locked(scene)
     yield expect(scene.state is TdiState.CONFIG_LOCKED, "the interface is locked before the driver loads")
     scene.guest.set_command(scene.function, MEMORY_SPACE_ENABLE)
@@ -147,7 +147,7 @@ def _bme_zero_written_when_zero(scene: Scene) -> Story:
     )
 
 
-def _mse_then_bme(scene: Scene) -> Story:
+def _mse_then_bme(scene: Scene) -> _Story:
     _locked(scene)
     scene.guest.set_command(scene.function, MEMORY_SPACE_ENABLE)
     yield expect(
@@ -158,7 +158,7 @@ def _mse_then_bme(scene: Scene) -> Story:
     yield expect(scene.works(), "Bus Master is enabled, the interface is started, and works")
 
 
-def _coalesced(scene: Scene) -> Story:
+def _coalesced(scene: Scene) -> _Story:
     _locked(scene)
     scene.guest.set_command(scene.function, _BOTH)
     yield expect(scene.state is TdiState.CONFIG_LOCKED, "both are enabled in one write: even this device stays locked")
@@ -169,7 +169,7 @@ def _coalesced(scene: Scene) -> Story:
 # resets and losses
 
 
-def _flr_while_bound(scene: Scene) -> Story:
+def _flr_while_bound(scene: Scene) -> _Story:
     scene.run()
     scene.host.device(scene.function).reset()
     yield expect(scene.state is TdiState.ERROR, "a function-level reset of the virtual function: ERROR")
@@ -181,7 +181,7 @@ def _flr_while_bound(scene: Scene) -> Story:
     yield expect(scene.state is TdiState.CONFIG_UNLOCKED, "the guest lets go of it: it is the host's again")
 
 
-def _pf_reset(scene: Scene) -> Story:
+def _pf_reset(scene: Scene) -> _Story:
     scene.run()
     scene.device.reset()
     state = scene.host.machine.device.state(scene.function)
@@ -192,7 +192,7 @@ def _pf_reset(scene: Scene) -> Story:
     yield expect(bool(scene.device.status().problems()), "and the stream is not enabled at both ports any more")
 
 
-def _reset_silently_loses_state(scene: Scene) -> Story:
+def _reset_silently_loses_state(scene: Scene) -> _Story:
     scene.run()
     scene.host.machine.root_port.link.hot_reset()
     sight = scene.device.status()
@@ -202,7 +202,7 @@ def _reset_silently_loses_state(scene: Scene) -> Story:
     yield expect(not scene.host.kernel.client.devices, "recover() disconnects by force, and every page is back")
 
 
-def _hot_unplug_while_bound(scene: Scene) -> Story:
+def _hot_unplug_while_bound(scene: Scene) -> _Story:
     scene.run()
     scene.host.machine.root_port.link.set_up(False)
     yield expect(scene.mmio() == b"\xff\xff", "the device is pulled: MMIO reads all ones")
@@ -211,7 +211,7 @@ def _hot_unplug_while_bound(scene: Scene) -> Story:
     scene.host.machine.root_port.link.set_up(True)
 
 
-def _key_refresh_under_traffic(scene: Scene) -> Story:
+def _key_refresh_under_traffic(scene: Scene) -> _Story:
     scene.run()
     for number in range(1, 4):
         yield expect(scene.works(), f"traffic before change {number} of the keys")
@@ -222,7 +222,7 @@ def _key_refresh_under_traffic(scene: Scene) -> Story:
 # memory
 
 
-def _private_mmio_fault(scene: Scene) -> Story:
+def _private_mmio_fault(scene: Scene) -> _Story:
     scene.guest.load_driver(scene.function)
     refused = _refused(scene.mmio, RmpViolation)
     yield expect(bool(refused), f"private MMIO before it is validated: {refused}")
@@ -232,7 +232,7 @@ def _private_mmio_fault(scene: Scene) -> Story:
     yield expect(scene.mmio(is_private=False) == b"\xff\xff", "and the shared one reads all ones")
 
 
-def _dte_not_updated(scene: Scene) -> Story:
+def _dte_not_updated(scene: Scene) -> _Story:
     scene.run()
     machine = scene.host.machine
     entry = machine.platform.iommu.dte(scene.function.requester_id)
@@ -246,7 +246,7 @@ def _dte_not_updated(scene: Scene) -> Story:
     yield expect(blocked, f"the host's device table entry is not of the trusted domain: DMA is blocked ({fault.name})")
 
 
-def _foreign_evidence(scene: Scene) -> Story:
+def _foreign_evidence(scene: Scene) -> _Story:
     other = MockHost(revision=scene.host.revision, shape=scene.host.shape)
     other.device(other.machine.device.bdf).connect()
     foreign = other.kernel.connected(other.machine.device.bdf).certificates
@@ -258,7 +258,7 @@ def _foreign_evidence(scene: Scene) -> Story:
     yield expect(not scene.guest.interface(scene.function).is_trusted, "nothing of the guest is open to the device")
 
 
-def _hotplug(scene: Scene) -> Story:
+def _hotplug(scene: Scene) -> _Story:
     yield expect(
         scene.mmio(is_private=False) == bytes(2), "the function is plugged into a VM that runs: it works, shared"
     )
