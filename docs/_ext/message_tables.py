@@ -5,6 +5,7 @@
 ``name-table MODULE``: every public name of a module, with the first sentence of its docstring.
 ``transition-table MODULE``: the state machine of a module, from its ``TRANSITIONS``, refusals included.
 ``assumption-table MODULE``: the rows of the module's ``ASSUMPTIONS``.
+``tampering-table FILE``: the cells of the matrix step × artefact, from the file that the tests play.
 
 The first three read what the module exports, in the order of its definition; of a package, what its modules export.
 """
@@ -13,11 +14,13 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import json
 import pkgutil
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum, Flag
+from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar, TypeAlias
 
@@ -271,6 +274,29 @@ class AssumptionTable(ModuleTable):
         yield table(("name", "what is assumed", "confidence", "where"), rows, (14, 70, 14, 36))
 
 
+class TamperingTable(SphinxDirective):
+    """``tampering-table FILE``: what is tampered with in which step, and what comes of it."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """Read the file, whose path is relative to the folder of the documentation."""
+        path = Path(self.env.srcdir) / self.arguments[0]
+        self.env.note_dependency(str(path))
+        head = ("step", "tampered with", "fails in", "error", "which says, or why it holds")
+        rows = [
+            (
+                cell["step"],
+                cell["artefact"],
+                cell.get("fails", ""),
+                literal(cell.get("error", "")),
+                cell.get("holds") or cell["phrase"],
+            )
+            for cell in json.loads(path.read_text(encoding="utf-8"))
+        ]
+        return [table(head, rows, (1, 4, 1, 2, 6))]
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register the directives."""
     app.add_directive("message-table", MessageTable)
@@ -278,4 +304,5 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("name-table", NameTable)
     app.add_directive("transition-table", TransitionTable)
     app.add_directive("assumption-table", AssumptionTable)
+    app.add_directive("tampering-table", TamperingTable)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

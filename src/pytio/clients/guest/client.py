@@ -169,7 +169,7 @@ class GuestClient(GuestMessages):
     def _see_run(self, interface: GuestInterface, _: _Going) -> Plan[None]:
         state = interface.attestation.state if interface.attestation is not None else None
         if state is not TdiState.RUN:
-            raise VerificationError(f"that {interface.function} runs: it is {state.name if state else 'unavailable'}")
+            raise VerificationError(f"that {interface.function} runs: it is {_named(state)}")
         yield from ()
 
     def _see_same(self, interface: GuestInterface, _: _Going) -> Plan[None]:
@@ -177,7 +177,7 @@ class GuestClient(GuestMessages):
         before = interface.attestation
         after = yield from self.tdi_info(interface, EvidenceFlags.STATE)
         if after.state is not TdiState.RUN:
-            raise VerificationError(f"that {interface.function} runs: it is {after.state and after.state.name}")
+            raise VerificationError(f"that {interface.function} runs: it is {_named(after.state)}")
         for name in _SAME:
             if before is None or getattr(before.info, name) != getattr(after.info, name):
                 raise VerificationError(f"that {interface.function} is what was attested: its {name} has changed")
@@ -223,6 +223,10 @@ class GuestClient(GuestMessages):
             GuestStep.CLEAR_BUS_MASTER: _clear_bus_master,
         }
     )
+
+
+def _named(state: TdiState | None) -> str:
+    return "unavailable" if state is None else state.name
 
 
 def _accept_all(_: object) -> None:

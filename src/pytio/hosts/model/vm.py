@@ -12,7 +12,7 @@ from typing import Final
 import attrs
 
 from pytio.clients.psp import Assignment, GuestOperation, GuestReply, GuestRequest, LaunchPage, Relay
-from pytio.errors import LocalProtocolError
+from pytio.errors import LocalProtocolError, PytioError
 from pytio.hosts.model.kernel import ModelKernel
 from pytio.hosts.model.resources import BARS, BarPlace
 from pytio.hosts.psp_port import drive_psp
@@ -83,7 +83,11 @@ class ModelVm:
         for at in range(0, len(image), PAGE_BYTES):
             gpa = IMAGE + at
             pages.append(LaunchPage(gpa, self._back(gpa, 1), image[at : at + PAGE_BYTES]))
-        self.guest = drive_psp(kernel.client.launch(asid, tuple(pages)), kernel.machine.port)
+        try:
+            self.guest = drive_psp(kernel.client.launch(asid, tuple(pages)), kernel.machine.port)
+        except PytioError:
+            self._free()
+            raise
         self._next_shared = _SHARED
         self.relay = Relay(kernel.client, self.guest, self.memory.find, {})
 
@@ -174,6 +178,10 @@ class ModelVm:
     def destroy(self) -> None:
         """End the guest, and give its pages back. Raises as `PspClient.destroy`."""
         drive_psp(self.kernel.client.destroy(self.guest), self.kernel.machine.port)
+        self._free()
+
+    def _free(self) -> None:
+        """Give every page back that was put behind an address of the guest's."""
         for paddr, pages in self._pages:
             self.kernel.machine.platform.host.free(paddr, pages)
         self._pages.clear()
